@@ -1,0 +1,12 @@
+//! Rules of section assessment, escalation and compensation.
+//!
+//! In scope: the decisions of the municipal plan as pure functions, `decide(state, command, …)` to events or a refusal
+//! and `evolve(state, event)` to the next state. Out of scope: time, ids, files, mail and stores, which are given to it
+//! as values. Modules are listed in reading order.
+
+pub mod ids;
+pub mod money;
+pub mod period;
+
+pub mod indicator;
+pub mod reading;

@@ -1,0 +1,1 @@
+//! Bishui: the service that executes a municipal water action plan.

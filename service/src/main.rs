@@ -1,0 +1,3 @@
+//! The `bishui` command.
+
+fn main() {}
