@@ -8,5 +8,7 @@ pub mod ids;
 pub mod money;
 pub mod period;
 
+pub mod calendar;
+
 pub mod indicator;
 pub mod reading;
