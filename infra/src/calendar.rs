@@ -21,12 +21,12 @@ pub enum CalendarError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    year: Vec<Year>,
+    year: Vec<PublishedYear>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Year {
+struct PublishedYear {
     year: i16,
     notices: Vec<String>,
     holidays: Vec<Holiday>,
@@ -43,7 +43,8 @@ pub fn built_in() -> WorkCalendar {
 /// A text that is no such table, with line and key, or one that contradicts itself.
 pub fn parse(text: &str) -> Result<WorkCalendar, CalendarError> {
     let file: File = toml::from_str(text).map_err(|error| CalendarError::Unreadable(Box::new(error)))?;
-    let years = file.year.into_iter().map(|Year { year, notices, holidays }| CalendarYear { year, notices, holidays });
+    let years =
+        file.year.into_iter().map(|PublishedYear { year, notices, holidays }| CalendarYear { year, notices, holidays });
     WorkCalendar::new(years.collect()).map_err(CalendarError::Contradiction)
 }
 

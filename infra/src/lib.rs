@@ -4,3 +4,4 @@
 
 pub mod calendar;
 pub mod event_log;
+pub mod table;
