@@ -10,6 +10,8 @@ pub mod period;
 pub mod refusal;
 pub mod value;
 
+pub mod calendar;
+
 pub mod indicator;
 pub mod reading;
 pub mod standard;

@@ -2,4 +2,6 @@
 //!
 //! A store must promise what [`event_log::EventLog`] says; no rule of the plan is decided here.
 
+pub mod calendar;
 pub mod event_log;
+pub mod table;
