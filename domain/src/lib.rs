@@ -29,3 +29,8 @@ pub mod escalation;
 pub mod readings;
 pub mod round;
 pub mod settlement;
+
+pub mod notice;
+pub mod delivery;
+pub mod letter;
+pub mod event;

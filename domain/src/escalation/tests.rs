@@ -47,7 +47,7 @@ impl Default for Book {
     }
 }
 
-fn verdict(section: &str, v: V) -> SectionVerdict {
+pub(crate) fn verdict(section: &str, v: V) -> SectionVerdict {
     let unmet = |hundredths: u32| {
         let value = format!("{}.{:02}", hundredths / 100, hundredths % 100).parse().expect("valid");
         let class = if hundredths > 150 { WaterClass::V } else { WaterClass::IV };
