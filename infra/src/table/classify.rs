@@ -97,7 +97,7 @@ impl Iterator for Samples<'_> {
             self.row += 1;
             let fields = line.text.as_deref().map_err(Clone::clone);
             return Some(match fields.and_then(|text| fields::split(text, self.names.len())) {
-                Ok(fields) => self.sample(&Fields { line: line.number, names: &self.names, fields: &fields }),
+                Ok(fields) => self.sample(&Fields { line: line.number, names: &self.names, texts: &fields }),
                 Err(fault) => {
                     let rejections = vec![fault.of_line(line.number)];
                     Sample { row: self.row, line: line.number, water: None, values: Vec::new(), rejections }

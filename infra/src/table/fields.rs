@@ -23,7 +23,7 @@ pub(super) struct RowKey {
 pub(super) struct Fields<'l> {
     pub(super) line: u64,
     pub(super) names: &'l [String],
-    pub(super) fields: &'l [Cow<'l, str>],
+    pub(super) texts: &'l [Cow<'l, str>],
 }
 
 /// The fields of a line, as many as the header has.
@@ -43,7 +43,7 @@ pub(super) fn split(line: &str, expected: usize) -> Result<Vec<Cow<'_, str>>, Fa
 impl Fields<'_> {
     /// The field as written, trimmed.
     pub(super) fn get(&self, column: usize) -> &str {
-        self.fields.get(column).map_or("", |field| field.trim())
+        self.texts.get(column).map_or("", |field| field.trim())
     }
 
     pub(super) fn reject(&self, column: usize, fault: Fault) -> Rejection {

@@ -185,7 +185,7 @@ impl Iterator for Readings<'_> {
                 Ok(fields) => fields,
                 Err(fault) => return Some(Row::rejected(fault.of_line(line.number))),
             };
-            let fields = Fields { line: line.number, names: &self.names, fields: &fields };
+            let fields = Fields { line: line.number, names: &self.names, texts: &fields };
             let read = match &self.form {
                 Form::Own(own) => own.row(&fields).map(Some),
                 Form::Mapped(mapping, place) => mapping.row(place, &fields, &mut self.counts),

@@ -23,16 +23,12 @@ pub(super) fn date_time(text: &str) -> Option<DateTime> {
 /// Reads a date in one of the forms of [`date_time`].
 pub(super) fn date(text: &str) -> Option<Date> {
     let text = text.trim();
-    let parts: Vec<&str> = match text.strip_suffix('日') {
-        Some(chinese) => {
-            let (year, rest) = chinese.split_once('年')?;
-            let (month, day) = rest.split_once('月')?;
-            vec![year, month, day]
-        }
-        None => {
-            let separator = if text.contains('/') { '/' } else { '-' };
-            text.split(separator).collect()
-        }
+    let parts: Vec<&str> = if let Some(chinese) = text.strip_suffix('日') {
+        let (year, rest) = chinese.split_once('年')?;
+        let (month, day) = rest.split_once('月')?;
+        vec![year, month, day]
+    } else {
+        text.split(if text.contains('/') { '/' } else { '-' }).collect()
     };
     let [year, month, day] = parts.as_slice() else { return None };
     Date::new(number(year, 4, 4)?, i8::try_from(number(month, 1, 2)?).ok()?, i8::try_from(number(day, 1, 2)?).ok()?)
@@ -141,7 +137,7 @@ mod tests {
         ] {
             assert_eq!(date_time(text), None, "{text:?} was accepted");
         }
-        assert_eq!(date_time("1999-12-31T23:00:00Z").map(|at| at.year()), Some(2000), "Beijing's year counts");
+        assert_eq!(date_time("1999-12-31T23:00:00Z").map(DateTime::year), Some(2000), "Beijing's year counts");
     }
 
     #[test]
