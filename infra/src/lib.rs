@@ -3,3 +3,4 @@
 //! A store must promise what [`event_log::EventLog`] says; no rule of the plan is decided here.
 
 pub mod event_log;
+pub mod mail;

@@ -1,0 +1,109 @@
+//! Mail: one message to some recipients, and what became of it for each of them.
+//!
+//! A mailer answers for every recipient it was given, never claims an acceptance it did not see, and says
+//! [`Outcome::Unknown`] where a message may or may not have been accepted: then a person decides, not a retry.
+
+mod backoff;
+pub mod message;
+pub mod sink;
+pub mod smtp;
+pub mod spool;
+
+use async_trait::async_trait;
+use lettre::Address;
+use serde::{Deserialize, Serialize};
+
+pub use backoff::{MAX_ATTEMPTS, retry_delay};
+pub use message::{MessageError, OutgoingMail};
+pub use sink::SinkMailer;
+pub use smtp::{SettingsError, SmtpMailer, SmtpSettings};
+pub use spool::SpoolMailer;
+
+/// Most characters of a server's reply that are kept.
+pub const REPLY_CHARS_MAX: usize = 300;
+
+/// Something that takes messages.
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    /// Hands `mail` over for `recipients`, the part of `mail.to` that is not settled yet.
+    ///
+    /// The answer holds one outcome for each of `recipients`, in their order.
+    async fn send(&self, mail: &OutgoingMail, recipients: &[String]) -> Vec<RecipientOutcome>;
+
+    /// Whether sending the same message twice can never make a second message.
+    ///
+    /// Where it cannot, an attempt cut short by a crash is simply repeated; elsewhere its outcome is unknown.
+    fn idempotent(&self) -> bool;
+
+    /// Where messages go, for people; holds no secret.
+    fn describe(&self) -> String;
+}
+
+/// What became of a message for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecipientOutcome {
+    /// The recipient as it was given.
+    pub address: String,
+    /// What became of the message.
+    pub outcome: Outcome,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Taken over; never send it again.
+    Accepted {
+        /// What the server said.
+        reply: String,
+    },
+    /// Certainly not taken over; try again later.
+    Deferred {
+        /// What the server said, or what failed.
+        reply: String,
+    },
+    /// Refused for good; trying again changes nothing.
+    Failed {
+        /// What the server said, or what is wrong with the message or the address.
+        reply: String,
+    },
+    /// The message was sent to its end and no reply came: it may or may not have been taken over.
+    Unknown {
+        /// What happened instead of a reply.
+        what: String,
+    },
+}
+
+/// The address in `recipient`, or the outcome that says why there is none.
+fn recipient_address(recipient: &str) -> Result<Address, Outcome> {
+    match message::mailbox(recipient) {
+        Ok(mailbox) => Ok(mailbox.email),
+        Err(fault) => Err(Outcome::Failed { reply: fault.to_string() }),
+    }
+}
+
+/// Gives every recipient with a usable address the outcome of `deliver`, which sees only those, and the others theirs.
+async fn for_usable<F>(recipients: &[String], deliver: impl FnOnce(Vec<Address>) -> F) -> Vec<RecipientOutcome>
+where
+    F: Future<Output = Vec<Outcome>>,
+{
+    let parsed: Vec<_> = recipients.iter().map(|recipient| recipient_address(recipient)).collect();
+    let usable: Vec<Address> = parsed.iter().filter_map(|address| address.as_ref().ok()).cloned().collect();
+    let mut delivered = if usable.is_empty() { Vec::new() } else { deliver(usable).await }.into_iter();
+    recipients
+        .iter()
+        .zip(parsed)
+        .map(|(recipient, parsed)| RecipientOutcome {
+            address: recipient.clone(),
+            outcome: match parsed {
+                Ok(_) => delivered.next().expect("deliver answers for every address"),
+                Err(outcome) => outcome,
+            },
+        })
+        .collect()
+}
+
+/// `text` fit to be shown and stored: one line, no control characters, at most [`REPLY_CHARS_MAX`] characters.
+fn one_line(text: &str) -> String {
+    text.trim().chars().take(REPLY_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
