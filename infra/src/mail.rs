@@ -105,5 +105,34 @@ where
 
 /// `text` fit to be shown and stored: one line, no control characters, at most [`REPLY_CHARS_MAX`] characters.
 fn one_line(text: &str) -> String {
-    text.trim().chars().take(REPLY_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    plain.trim().chars().take(REPLY_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_stored_under_their_names() {
+        let text = || "250 ok".to_owned();
+        let pairs = [
+            (Outcome::Accepted { reply: text() }, r#"{"kind":"accepted","reply":"250 ok"}"#),
+            (Outcome::Deferred { reply: text() }, r#"{"kind":"deferred","reply":"250 ok"}"#),
+            (Outcome::Failed { reply: text() }, r#"{"kind":"failed","reply":"250 ok"}"#),
+            (Outcome::Unknown { what: text() }, r#"{"kind":"unknown","what":"250 ok"}"#),
+        ];
+        for (outcome, stored) in pairs {
+            let one = RecipientOutcome { address: "a@b.cn".to_owned(), outcome };
+            let whole = format!(r#"{{"address":"a@b.cn","outcome":{stored}}}"#);
+            assert_eq!(serde_json::to_string(&one).unwrap(), whole);
+            assert_eq!(serde_json::from_str::<RecipientOutcome>(&whole).unwrap(), one);
+        }
+    }
+
+    #[test]
+    fn a_reply_becomes_one_short_line() {
+        assert_eq!(one_line("  550 no\r\n\u{1b}[31mred\0 "), "550 no   [31mred");
+        assert_eq!(one_line(&"水".repeat(500)), "水".repeat(REPLY_CHARS_MAX));
+    }
 }

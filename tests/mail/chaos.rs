@@ -1,8 +1,11 @@
 //! An SMTP server that follows a script, word by word, and tells what it heard.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// What the server does next in a connection.
 #[derive(Debug, Clone)]
@@ -17,8 +20,12 @@ pub(crate) enum Step {
     HearBytes(usize),
     /// Says these bytes until the client goes away.
     Flood(Vec<u8>),
-    /// Says and reads nothing more until the client goes away.
+    /// Says and hears nothing for so long.
+    HearNothingFor(Duration),
+    /// Says nothing more until the client goes away.
     Silence,
+    /// Says and reads nothing more, however long.
+    Idle,
 }
 
 /// Says `text` as one line.
@@ -86,6 +93,10 @@ async fn follow(script: Vec<Step>, stream: TcpStream) -> Vec<String> {
                 stream.read_exact(&mut bytes).await.unwrap();
             }
             Step::Flood(bytes) => while stream.write_all(&bytes).await.is_ok() {},
+            Step::HearNothingFor(duration) => {
+                assert!(timeout(duration, stream.fill_buf()).await.is_err(), "heard something after {heard:?}");
+            }
+            Step::Idle => std::future::pending().await,
             Step::Silence => {
                 // Ends with the connection, in order or not.
                 drop(stream.read_to_end(&mut Vec::new()).await);

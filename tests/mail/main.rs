@@ -1,5 +1,7 @@
 //! The mailers against servers that behave and servers that do not: what each recipient's outcome is.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers too")]
+
 mod chaos;
 mod misbehaving;
 mod real;

@@ -8,8 +8,10 @@ import argparse
 import asyncio
 import base64
 import json
+import logging
 import ssl
 import sys
+import warnings
 from email import message_from_bytes, policy
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -44,6 +46,10 @@ class Handler:
 
 
 async def main():
+    # Failed handshakes and logins are what some tests are about.
+    logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+
     parser = argparse.ArgumentParser()
     parser.add_argument("--tls", choices=["none", "starttls", "tls"], default="none")
     parser.add_argument("--certificate")

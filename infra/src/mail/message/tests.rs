@@ -103,9 +103,18 @@ fn a_bad_address_does_not_keep_the_message_from_the_others() {
 #[test]
 fn what_is_not_a_mailbox_is_refused() {
     let long = "x".repeat(MAILBOX_BYTES_MAX) + " <a@b.cn>";
-    for text in
-        ["", "water", "water@", "@gaotang.example", "a@b, c@d", "a@b> c", "<a@b", "水利@gaotang.example", "a b@c", &long]
-    {
+    for text in [
+        "",
+        "water",
+        "water@",
+        "@gaotang.example",
+        "a@b, c@d",
+        "a@b> c",
+        "<a@b",
+        "水利@gaotang.example",
+        "a b@c",
+        &long,
+    ] {
         assert_eq!(mailbox(text), Err(MessageError::Address { mailbox: text.to_owned() }), "{text}");
     }
 }

@@ -22,7 +22,7 @@ use super::stream::BoundedStream;
 use super::{Channel, Server};
 use crate::mail::{Outcome, one_line};
 
-/// Longest wait for the reply to QUIT, which nobody needs: the outcome waits to be recorded.
+/// Longest wait for the reply to QUIT. It is short because the outcome is recorded only after it.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes of a message written at a time.
@@ -35,7 +35,7 @@ pub(super) async fn deliver(server: &Server, content: &[u8], recipients: &[Addre
     refused.into_iter().map(|outcome| outcome.unwrap_or_else(|| rest.clone())).collect()
 }
 
-/// The outcome of every recipient not entered in `refused`.
+/// A session from greeting to goodbye; gives the outcome of every recipient not entered in `refused`.
 async fn converse(
     server: &Server,
     content: &[u8],
@@ -43,26 +43,37 @@ async fn converse(
     refused: &mut [Option<Outcome>],
 ) -> Result<Outcome, Fault> {
     let mut connection = server.open().await?;
+    let result = hand_over(server, &mut connection, content, recipients, refused).await;
+    if !matches!(result, Ok(Outcome::Unknown { .. }) | Err(Fault::Broken(_))) {
+        // The outcome is known; whether the goodbye is heard changes nothing.
+        drop(timeout(server.timeout.min(QUIT_TIMEOUT), connection.quit()).await);
+    }
+    result
+}
+
+async fn hand_over(
+    server: &Server,
+    connection: &mut AsyncSmtpConnection,
+    content: &[u8],
+    recipients: &[Address],
+    refused: &mut [Option<Outcome>],
+) -> Result<Outcome, Fault> {
     let from = Mail::new(Some(server.sender.clone()), Vec::new());
-    command(server, &mut connection, "MAIL FROM", from, Severity::PositiveCompletion).await?;
+    command(server, connection, "MAIL FROM", from, Severity::PositiveCompletion).await?;
     for (recipient, refused) in recipients.iter().zip(refused.iter_mut()) {
         let to = Rcpt::new(recipient.clone(), Vec::new());
-        match command(server, &mut connection, "RCPT TO", to, Severity::PositiveCompletion).await {
+        match command(server, connection, "RCPT TO", to, Severity::PositiveCompletion).await {
             Ok(()) => {}
             Err(fault @ Fault::Refused { .. }) => *refused = Some(fault.outcome()),
             Err(broken @ Fault::Broken(_)) => return Err(broken),
         }
     }
-    let outcome = if refused.iter().all(Option::is_some) {
-        Outcome::Deferred { reply: "no recipient was accepted".to_owned() }
-    } else {
-        // Exactly 354: a reply out of step with the commands must not let the message be taken for accepted.
-        command(server, &mut connection, "DATA", Data, Severity::PositiveIntermediate).await?;
-        transfer(server, &mut connection, content).await?
-    };
-    // The outcome is known; whether the goodbye is heard changes nothing.
-    drop(timeout(server.timeout.min(QUIT_TIMEOUT), connection.quit()).await);
-    Ok(outcome)
+    if refused.iter().all(Option::is_some) {
+        return Ok(Outcome::Deferred { reply: "no recipient was accepted".to_owned() });
+    }
+    // Exactly 3xx: a reply out of step with the commands must not let the message be taken for accepted.
+    command(server, connection, "DATA", Data, Severity::PositiveIntermediate).await?;
+    transfer(server, connection, content).await
 }
 
 /// Why a session did not come to its end; in each case the message was not accepted.
