@@ -1,7 +1,9 @@
-//! What the service stands on: the event log, the codec of events, mail and tables.
+//! What the service stands on: the event log, the codec of events, mail, tables and the calendar's data.
 //!
 //! A store must promise what [`event_log::EventLog`] says; no rule of the plan is decided here.
 
 pub mod calendar;
+pub mod codec;
 pub mod event_log;
+pub mod mail;
 pub mod table;
