@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 /// Years the service accepts; the standard dates from 2002.
 pub const YEARS: std::ops::RangeInclusive<i16> = 2000..=2199;
 
+/// The day in Beijing of an instant (UTC+8; no daylight saving since 1991).
+pub fn beijing_date(at: jiff::Timestamp) -> Date {
+    jiff::tz::TimeZone::fixed(jiff::tz::offset(8)).to_datetime(at).date()
+}
+
 /// A text that names no period.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a period: write 2020-01 for a month, 2020-Q1 for a quarter")]

@@ -58,6 +58,8 @@ pub struct Offered {
     pub value: Option<Amount>,
     /// Whether it may be used.
     pub status: Status,
+    /// Shown by its publisher again after its day: with the same value it is a duplicate, whatever its status.
+    pub repeatable: bool,
 }
 
 /// What became of an offered row.
@@ -129,6 +131,7 @@ impl MonthReadings {
             let content = Content { value, status: row.status.clone() };
             match self.readings.get(&row.key).or_else(|| fresh.get(&row.key)) {
                 Some(standing) if *standing == content => Taken::Duplicate,
+                Some(standing) if row.repeatable && standing.value == content.value => Taken::Duplicate,
                 Some(standing) => Taken::Conflict { standing: standing.clone() },
                 None => {
                     accepted.push(Reading { key: row.key, value, status: row.status.clone() });
@@ -182,6 +185,7 @@ mod tests {
             key: ReadingKey { at, source: Source::Municipal, indicator: Indicator::Nh3n },
             value: Amount::parse(value).expect(value),
             status: Status::from(status.to_owned()),
+            repeatable: false,
         }
     }
 
@@ -200,6 +204,12 @@ mod tests {
             standing().import(&[row("0.5", "正常"), row("0.6", ""), row("0.5", "维护"), row("--", "")]);
         assert_eq!(outcomes, [Taken::Duplicate, conflict(), conflict(), Taken::Missing]);
         assert_eq!(accepted, []);
+    }
+
+    #[test]
+    fn a_value_shown_again_on_a_later_day_is_a_duplicate_whatever_its_status() {
+        let again = |value: &str| Offered { repeatable: true, ..row(value, "stale") };
+        assert_eq!(standing().import(&[again("0.5"), again("0.6")]).0, [Taken::Duplicate, conflict()]);
     }
 
     #[test]

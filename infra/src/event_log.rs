@@ -251,6 +251,9 @@ pub trait EventLog: Send + Sync {
     /// members of the same batch included. A known idempotency key answers with the places it was recorded at.
     async fn append(&self, batch: Batch) -> Result<Appended, LogError>;
 
+    /// Where the request with this key was recorded; none when the key is not known.
+    async fn recall(&self, known: &Idempotency) -> Result<Option<Appended>, LogError>;
+
     /// Events of `stream` with a version above `after`, in order, at most `limit`.
     async fn read_stream(
         &self,

@@ -1,1 +1,12 @@
 //! Bishui: the service that executes a municipal water action plan.
+//!
+//! This is the only place where time passes, ids are drawn and things are sent. An act is decided on the streams it
+//! concerns, appended, and followed through by the processes; projections serve people.
+
+pub mod act;
+pub mod clock;
+pub mod error;
+pub mod office;
+pub mod process;
+pub mod records;
+pub mod register;

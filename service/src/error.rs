@@ -1,0 +1,48 @@
+//! What an act can fail with: a rule's refusal, the store, or an input that cannot be read. The three never mix.
+
+use bishui_domain::refusal::Refusal;
+use bishui_infra::codec::CodecError;
+use bishui_infra::event_log::LogError;
+
+/// Why an act or a question was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OfficeError {
+    /// A rule says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store failed, or another writer was first too often.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A stored event cannot be read.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// An input cannot be read; nothing of it was taken.
+    #[error("{what}")]
+    Input {
+        /// What is wrong, where, and what to do.
+        what: String,
+    },
+    /// What was asked for does not exist, or the asker may not see it.
+    #[error("{what} does not exist")]
+    NotFound {
+        /// What was asked for.
+        what: String,
+    },
+}
+
+impl OfficeError {
+    /// The stable code of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Log(LogError::Conflict { .. } | LogError::CheckpointMoved { .. }) => "conflict",
+            Self::Log(LogError::KeyReused { .. }) => "idempotency_key_reused",
+            Self::Log(LogError::TooLarge { .. }) => "too_large",
+            Self::Log(LogError::InUse { .. }) => "store_in_use",
+            Self::Log(LogError::Unavailable { .. }) => "store_unavailable",
+            Self::Log(LogError::Corrupt { .. }) | Self::Codec(_) => "store_damaged",
+            Self::Input { .. } => "invalid_input",
+            Self::NotFound { .. } => "not_found",
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The office: loads what an act concerns, decides, appends, and follows through what the act sets off.
+//!
+//! A decision that another writer overtook is taken again on the newer state. Nothing is answered before it is durable.
+
+mod counties;
+mod notices;
+mod plans;
+mod readings;
+mod rounds;
+
+use std::sync::Arc;
+
+use bishui_domain::calendar::WorkCalendar;
+use bishui_domain::ids::{CountyId, SectionId};
+use bishui_domain::period::beijing_date;
+use bishui_domain::plan::book::{PlanBook, PlanRevision};
+use bishui_domain::plan::rules::Approval;
+use bishui_domain::refusal::Refusal;
+use bishui_infra::event_log::{Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::act::Act;
+use crate::clock::Clock;
+use crate::error::OfficeError;
+use crate::process;
+use crate::records::{Draft, Records};
+use crate::register::Register;
+
+pub use readings::ImportReport;
+
+/// Times a decision is taken again when another writer was first.
+const ATTEMPTS_MAX: usize = 20;
+
+/// Settings of an office that are not rules of the plan.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether notices are approved as drafted, whatever the plan says (drills).
+    pub approval: Option<Approval>,
+    /// The host part of Message-IDs.
+    pub mail_host: String,
+    /// Whether readings dated after now are rejected; a drill's clock stands still between acts, so it takes them.
+    pub refuse_future_readings: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { approval: None, mail_host: "bishui.invalid".to_owned(), refuse_future_readings: true }
+    }
+}
+
+/// Who acts, and by which request.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The name that is recorded.
+    pub actor: String,
+    /// The client's key, by which a repetition is recognised.
+    pub idempotency_key: Option<String>,
+}
+
+impl Request {
+    /// A request of `actor` without a key.
+    pub fn by(actor: impl Into<String>) -> Self {
+        Self { actor: actor.into(), idempotency_key: None }
+    }
+}
+
+/// An event of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventLine {
+    /// Its position.
+    pub position: Position,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its stream.
+    pub stream: String,
+}
+
+impl From<&Recorded> for EventLine {
+    fn from(recorded: &Recorded) -> Self {
+        let stream = recorded.stream.as_str().to_owned();
+        Self { position: recorded.position, kind: recorded.kind.clone(), stream }
+    }
+}
+
+/// What an act has led to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Receipt {
+    /// The head of the log once everything that follows was recorded; read from here to see the act's effects.
+    pub position: Position,
+    /// The act's own events; at most a thousand are listed.
+    pub events: Vec<EventLine>,
+    /// True when the act had been recorded before under the same key.
+    pub duplicate: bool,
+    /// What became of the rows of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportReport>,
+}
+
+/// A decided act: what would be recorded, and the report of its file.
+#[derive(Debug, Default)]
+struct Decided {
+    draft: Draft,
+    import: Option<ImportReport>,
+}
+
+impl From<Draft> for Decided {
+    fn from(draft: Draft) -> Self {
+        Self { draft, import: None }
+    }
+}
+
+/// The office.
+pub struct Office {
+    pub(crate) records: Records,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) calendar: Arc<WorkCalendar>,
+    pub(crate) settings: Settings,
+    pub(crate) register: std::sync::RwLock<Register>,
+    /// Held while the processes run, so that a step is not taken twice at once within this program.
+    following: Mutex<()>,
+    ids: Box<dyn Fn() -> Uuid + Send + Sync>,
+}
+
+impl Office {
+    /// An office on `log`, whose register is empty until [`Office::follow_through`] has run.
+    pub fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, calendar: Arc<WorkCalendar>, settings: Settings) -> Self {
+        Self {
+            records: Records::new(log),
+            clock,
+            calendar,
+            settings,
+            register: std::sync::RwLock::default(),
+            following: Mutex::new(()),
+            ids: Box::new(Uuid::now_v7),
+        }
+    }
+
+    /// The same office with ids that follow from `seed`: a drill gives the same log every time.
+    #[must_use]
+    pub fn with_seeded_ids(mut self, seed: Uuid) -> Self {
+        let drawn = std::sync::atomic::AtomicU64::new(0);
+        self.ids = Box::new(move || {
+            let number = drawn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Uuid::new_v5(&seed, &number.to_be_bytes())
+        });
+        self
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Arc<dyn EventLog> {
+        self.records.log()
+    }
+
+    /// The streams of the log, read into states.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Today in Beijing.
+    pub fn today(&self) -> Date {
+        beijing_date(self.now())
+    }
+
+    /// The read model; it is level with the log after an act.
+    pub fn register(&self) -> std::sync::RwLockReadGuard<'_, Register> {
+        self.register.read().expect("the register is never left half written")
+    }
+
+    /// Carries out an act: decides, appends and follows through.
+    ///
+    /// # Errors
+    /// A refusal, an unreadable input, or a failure of the store.
+    pub async fn perform(&self, act: &Act, request: &Request) -> Result<Receipt, OfficeError> {
+        self.follow_through().await?;
+        let idempotency = request.idempotency_key.clone().map(|key| Idempotency { key, request: digest(act) });
+        // A repetition is answered from the log even when the act itself would now be refused.
+        if let Some(known) = &idempotency
+            && let Some(appended) = self.log().recall(known).await?
+        {
+            return self.receipt(appended, None).await;
+        }
+        let id = (self.ids)();
+        for _ in 0..ATTEMPTS_MAX {
+            let decided = self.decide(act).await?;
+            if decided.draft.is_empty() {
+                let position = self.log().head().await?;
+                return Ok(Receipt { position, events: vec![], duplicate: false, import: decided.import });
+            }
+            let batch = Batch {
+                id,
+                recorded_at: self.now(),
+                actor: request.actor.clone(),
+                causation: None,
+                correlation: Some(id),
+                idempotency: idempotency.clone(),
+                writes: decided.draft.into_writes(),
+            };
+            match self.log().append(batch).await {
+                Ok(appended) => return self.receipt(appended, decided.import).await,
+                Err(LogError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let what = "other writers were first every time".to_owned();
+        Err(LogError::Unavailable { what, source: None }.into())
+    }
+
+    async fn receipt(&self, appended: Appended, import: Option<ImportReport>) -> Result<Receipt, OfficeError> {
+        const EVENTS_MAX: usize = 1_000;
+        let count = usize::try_from(appended.last.0 + 1 - appended.first.0).unwrap_or(EVENTS_MAX).min(EVENTS_MAX);
+        let events = self.log().read_all(Position(appended.first.0.saturating_sub(1)), count).await?;
+        self.follow_through().await?;
+        Ok(Receipt {
+            position: self.log().head().await?,
+            events: events.iter().map(EventLine::from).collect(),
+            duplicate: appended.duplicate,
+            import,
+        })
+    }
+
+    /// Lets the processes take every step that recorded events call for, and brings the register level.
+    ///
+    /// # Errors
+    /// A failure of the store, or an event that cannot be read: the process concerned stops there.
+    pub async fn follow_through(&self) -> Result<(), OfficeError> {
+        let _turn = self.following.lock().await;
+        process::run_all(self).await?;
+        self.bring_register_level().await
+    }
+
+    async fn bring_register_level(&self) -> Result<(), OfficeError> {
+        const PAGE: usize = 1_000;
+        loop {
+            let after = self.register().position();
+            let page = self.log().read_all(after, PAGE).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            let mut register = self.register.write().expect("the register is never left half written");
+            for recorded in &page {
+                register.apply(recorded)?;
+            }
+        }
+    }
+
+    async fn decide(&self, act: &Act) -> Result<Decided, OfficeError> {
+        match act.clone() {
+            Act::AdoptPlan { .. } | Act::AmendPlan { .. } | Act::CorrectTarget { .. } => self.decide_plan(act).await,
+            Act::Import { csv, mapping, .. } => self.decide_import(&csv, mapping.as_deref()).await,
+            Act::Revise { csv, reason, evidence, .. } => self.decide_revision(&csv, reason, evidence).await,
+            Act::Declare { section, period, reason } => self.decide_declaration(&section, period, reason).await,
+            Act::WithdrawDeclaration { section, period, reason } => {
+                self.decide_withdrawn_declaration(&section, period, &reason).await
+            }
+            Act::Publish { period, declare_rest } => self.decide_publication(period, declare_rest).await,
+            Act::ScheduleInterview { .. } | Act::HoldInterview { .. } | Act::RecordMinutes { .. }
+            | Act::DetermineImpact { .. } | Act::Pay { .. } | Act::Settle { .. } => self.decide_county(act).await,
+            Act::ApproveNotice { .. } | Act::DeliverNotice { .. } | Act::WithdrawNotice { .. }
+            | Act::AcknowledgeNotice { .. } | Act::AnswerNotice { .. } | Act::CloseNotice { .. } => {
+                self.decide_notice(act).await
+            }
+            Act::RetryMail { .. } | Act::ResolveMail { .. } => self.decide_mail(act).await,
+        }
+    }
+
+    /// The plan in force today, or the one adopted last when none is: an office prepares the coming year.
+    pub(crate) fn current_revision<'a>(&self, book: &'a PlanBook) -> Result<&'a PlanRevision, Refusal> {
+        let month = bishui_domain::period::Month::of(self.today());
+        month.and_then(|month| book.in_force(month)).or(book.latest()).ok_or(Refusal::NoPlanInForce)
+    }
+
+    fn known_county(book: &PlanBook, county: &CountyId) -> Result<(), Refusal> {
+        let known = book.revisions().iter().any(|revision| revision.plan.county(county).is_some());
+        if known { Ok(()) } else { Err(Refusal::UnknownCounty { county: county.to_string() }) }
+    }
+
+    fn known_section(book: &PlanBook, section: &SectionId) -> Result<(), Refusal> {
+        match book.find_section(section) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::UnknownSection { section: section.to_string() }),
+        }
+    }
+}
+
+fn digest(act: &Act) -> Uuid {
+    let text = serde_json::to_vec(act).expect("acts hold only strings, numbers and lists");
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, &text)
+}

@@ -1,0 +1,134 @@
+//! Acts on notices and their mail.
+
+use bishui_domain::delivery::MailEvent;
+use bishui_domain::ids::{MailId, NoticeId};
+use bishui_domain::notice::{DocumentNumber, Notice, NoticeCommand, NoticeState, NumberingEvent, decide, duties_on_sending};
+use bishui_domain::refusal::{Refusal, required_text};
+use bishui_infra::event_log::StreamVersion;
+
+use super::{Decided, Office};
+use crate::act::Act;
+use crate::error::OfficeError;
+use crate::records::{Draft, stream};
+
+/// The word before the series where the plan gives none.
+const PREFIX_DEFAULT: &str = "环";
+
+impl Office {
+    pub(super) async fn decide_notice(&self, act: &Act) -> Result<Decided, OfficeError> {
+        let today = self.today();
+        let (id, command) = match act.clone() {
+            Act::ApproveNotice { notice } => return Ok(self.approval(notice).await?.into()),
+            Act::WithdrawNotice { notice, reason } => {
+                let reason = required_text("reason", &reason)?;
+                let mut draft = Draft::default();
+                self.withdraw(notice, &reason, &mut draft).await?;
+                return Ok(draft.into());
+            }
+            Act::DeliverNotice { notice } => {
+                let (state, _) = self.existing_notice(notice).await?;
+                (notice, self.sending(&state).await?)
+            }
+            Act::AcknowledgeNotice { notice, signed_by } => {
+                (notice, NoticeCommand::Acknowledge { on: today, signed_by: required_text("signed_by", &signed_by)? })
+            }
+            Act::AnswerNotice { notice, summary } => {
+                (notice, NoticeCommand::Answer { on: today, summary: required_text("summary", &summary)? })
+            }
+            Act::CloseNotice { notice, note } => (notice, NoticeCommand::Close { note: required_text("note", &note)? }),
+            other => unreachable!("{other:?} is not an act on a notice"),
+        };
+        let (notice, version) = self.existing_notice(id).await?;
+        let mut draft = Draft::default();
+        draft.write(stream::notice(id), version, decide(&notice, command)?);
+        Ok(draft.into())
+    }
+
+    pub(super) async fn decide_mail(&self, act: &Act) -> Result<Decided, OfficeError> {
+        let (id, arrived) = match act {
+            Act::RetryMail { mail } => (*mail, None),
+            Act::ResolveMail { mail, arrived, basis } => (*mail, Some((*arrived, required_text("basis", basis)?))),
+            other => unreachable!("{other:?} is not an act on a mail"),
+        };
+        let (mail, version) = self.records.mail(id).await?;
+        let mail = mail.ok_or_else(|| Refusal::UnknownMail { mail: id.to_string() })?;
+        let events = match arrived {
+            None => mail.retry()?,
+            Some((arrived, basis)) => mail.resolve(arrived, basis)?,
+        };
+        let mut draft = Draft::default();
+        draft.write(stream::mail(id), version, events);
+        Ok(draft.into())
+    }
+
+    pub(crate) async fn existing_notice(&self, id: NoticeId) -> Result<(Notice, StreamVersion), OfficeError> {
+        let (notice, version) = self.records.notice(id).await?;
+        let notice = notice.ok_or_else(|| Refusal::UnknownNotice { notice: id.to_string() })?;
+        Ok((notice, version))
+    }
+
+    /// Approves a notice under the next number of its series and year, in one batch: no gap, no number twice.
+    pub(crate) async fn approval(&self, id: NoticeId) -> Result<Draft, OfficeError> {
+        let (notice, version) = self.existing_notice(id).await?;
+        let (book, _) = self.records.plan_book().await?;
+        let header = &self.current_revision(&book)?.plan.plan;
+        let (series, year) = (notice.kind.series(), self.today().year());
+        let (numbering, numbering_version) = self.records.numbering(series, year).await?;
+        let number = numbering.next();
+        let prefix = header.document_prefix.clone().unwrap_or_else(|| PREFIX_DEFAULT.to_owned());
+        let document = DocumentNumber { prefix, series, year, number };
+        let mut draft = Draft::default();
+        draft.write(stream::notice(id), version, decide(&notice, NoticeCommand::Approve { number: document })?);
+        let assigned = NumberingEvent::NumberAssigned { number, notice: id };
+        draft.write(stream::numbering(series, year), numbering_version, [assigned]);
+        Ok(draft)
+    }
+
+    /// Withdraws a notice. What has not left the office stays there: its mail is cancelled and its number is void.
+    pub(crate) async fn withdraw(&self, id: NoticeId, reason: &str, draft: &mut Draft) -> Result<(), OfficeError> {
+        let (notice, version) = self.existing_notice(id).await?;
+        let events = decide(&notice, NoticeCommand::Withdraw { reason: reason.to_owned() })?;
+        draft.write(stream::notice(id), version, events);
+        if self.has_left(&notice, id).await? {
+            return Ok(());
+        }
+        if let Some(number) = &notice.number {
+            let (_, version) = self.records.numbering(number.series, number.year).await?;
+            let voided = NumberingEvent::NumberVoided { number: number.number, notice: id, reason: reason.to_owned() };
+            draft.write(stream::numbering(number.series, number.year), version, [voided]);
+        }
+        let mail_id = notice_mail(id);
+        let (mail, version) = self.records.mail(mail_id).await?;
+        let events: Vec<MailEvent> = mail.map(|mail| mail.cancel(reason)).unwrap_or_default();
+        draft.write(stream::mail(mail_id), version, events);
+        Ok(())
+    }
+
+    /// Whether a notice was sent, or may have been: an attempt is under way or its outcome is unknown.
+    pub(crate) async fn has_left(&self, notice: &Notice, id: NoticeId) -> Result<bool, OfficeError> {
+        if notice.sent_on.is_some() {
+            return Ok(true);
+        }
+        if notice.state == NoticeState::Drafted {
+            return Ok(false);
+        }
+        let (mail, _) = self.records.mail(notice_mail(id)).await?;
+        Ok(mail.is_some_and(|mail| {
+            let counts = mail.counts();
+            ["trying", "accepted", "unknown"].iter().any(|state| counts.contains_key(state))
+        }))
+    }
+
+    /// The command that records a notice as sent today, with the duties that start.
+    pub(crate) async fn sending(&self, notice: &Notice) -> Result<NoticeCommand, OfficeError> {
+        let (book, _) = self.records.plan_book().await?;
+        let rules = &self.current_revision(&book)?.plan.rules;
+        let on = self.today();
+        Ok(NoticeCommand::Send { on, duties: duties_on_sending(notice.kind, on, rules, &self.calendar) })
+    }
+}
+
+/// The mail that carries a notice.
+pub(crate) fn notice_mail(id: NoticeId) -> MailId {
+    MailId::derived(id.0, "mail")
+}

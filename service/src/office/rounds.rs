@@ -1,0 +1,168 @@
+//! Acts on rounds: declaring, publishing, withdrawing a declaration, and judging published rounds again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bishui_domain::assessment::Reason;
+use bishui_domain::county::CountyEvent;
+use bishui_domain::ids::{CountyId, SectionId};
+use bishui_domain::period::{Month, Period};
+use bishui_domain::plan::book::PlanBook;
+use bishui_domain::refusal::{Refusal, required_text};
+use bishui_domain::round::{Dossier, Judged, Publication, RoundEvent, SectionEvent, affected_rounds, publish, rejudge};
+use bishui_domain::verdict::SectionVerdict;
+use bishui_infra::event_log::StreamVersion;
+
+use super::{Decided, Office};
+use crate::error::OfficeError;
+use crate::records::{Draft, stream};
+
+impl Office {
+    pub(super) async fn decide_declaration(
+        &self,
+        section: &SectionId,
+        period: Period,
+        reason: Reason,
+    ) -> Result<Decided, OfficeError> {
+        let (book, plan_version) = self.records.plan_book().await?;
+        Self::known_section(&book, section)?;
+        if reason == Reason::InsufficientData {
+            return Err(OfficeError::Input { what: "`insufficient_data` is found, never declared".to_owned() });
+        }
+        let published = self.records.version(&stream::round(period)).await?;
+        let (file, version) = self.records.section(section).await?;
+        let mut draft = Draft::default();
+        draft.require(stream::plan(), plan_version);
+        draft.require(stream::round(period), published);
+        draft.write(stream::section(section), version, file.declare(period, reason, published.0 > 0)?);
+        Ok(draft.into())
+    }
+
+    pub(super) async fn decide_withdrawn_declaration(
+        &self,
+        section: &SectionId,
+        period: Period,
+        reason: &str,
+    ) -> Result<Decided, OfficeError> {
+        let (book, _) = self.records.plan_book().await?;
+        Self::known_section(&book, section)?;
+        let reason = required_text("reason", reason)?;
+        let (file, version) = self.records.section(section).await?;
+        let event = file.withdraw(section, period, reason.clone())?;
+        let mut draft = Draft::default();
+        draft.write(stream::section(section), version, [event.clone()]);
+        let affected = match period {
+            Period::Month(month) => affected_rounds(&file, &BTreeSet::from([month])).into_iter().collect(),
+            Period::Quarter(_) => BTreeSet::from([period]),
+        };
+        let dossier = Dossier { file: file.evolve(&event), readings: BTreeMap::new() };
+        self.judge_again(&book, section, (dossier, version), &affected, &reason, &mut draft).await?;
+        Ok(draft.into())
+    }
+
+    pub(super) async fn decide_publication(
+        &self,
+        period: Period,
+        declare_rest: Option<Reason>,
+    ) -> Result<Decided, OfficeError> {
+        let mut draft = Draft::default();
+        let (publication, published) = self.publication(period, declare_rest, &mut draft).await?;
+        for (section, events) in publication.sections {
+            draft.write(stream::section(&section), StreamVersion(0), events);
+        }
+        for (county, events) in publication.counties {
+            let version = self.records.version(&stream::county(&county)).await?;
+            draft.write(stream::county(&county), version, events);
+        }
+        draft.write(stream::round(period), published, [publication.round]);
+        Ok(draft.into())
+    }
+
+    /// What publishing `period` now would record; every stream it rests on becomes a condition of `draft`.
+    pub async fn publication(
+        &self,
+        period: Period,
+        declare_rest: Option<Reason>,
+        draft: &mut Draft,
+    ) -> Result<(Publication, StreamVersion), OfficeError> {
+        let (book, plan_version) = self.records.plan_book().await?;
+        draft.require(stream::plan(), plan_version);
+        let published = self.records.version(&stream::round(period)).await?;
+        if published.0 > 0 {
+            return Err(Refusal::RoundAlreadyPublished { period }.into());
+        }
+        let revision = book.in_force(period.last_month()).ok_or(Refusal::NoPlanInForce)?;
+        let months = period.months();
+        let mut dossiers = BTreeMap::new();
+        for section in revision.plan.active_sections(&months) {
+            dossiers.insert(section.id.clone(), self.records.dossier(&section.id, &months, draft).await?);
+        }
+        Ok((publish(&book, period, &dossiers, declare_rest, false)?, published))
+    }
+
+    /// Judges `affected` published rounds of a section again and adds what changes to `draft`. The dossier holds the
+    /// corrected file and readings with the versions after this act; what is missing is read.
+    pub(super) async fn judge_again(
+        &self,
+        book: &PlanBook,
+        section: &SectionId,
+        (mut dossier, version): (Dossier, StreamVersion),
+        affected: &BTreeSet<Period>,
+        reason: &str,
+        draft: &mut Draft,
+    ) -> Result<(), OfficeError> {
+        let corrected = std::mem::take(&mut dossier.readings);
+        let mut by_county: BTreeMap<CountyId, Vec<(Period, SectionVerdict)>> = BTreeMap::new();
+        for period in affected {
+            dossier.readings = self.readings_with(section, &period.months(), &corrected, draft).await?;
+            let Some(again) = rejudge(book, section, *period, &dossier) else { continue };
+            let event = SectionEvent::AssessmentCorrected(Judged { ..again.judged });
+            draft.write(stream::section(section), version, [event]);
+            self.note_correction(*period, section, reason, draft).await?;
+            if let Some(verdict) = again.verdict {
+                by_county.entry(again.county).or_default().push((*period, verdict));
+            }
+        }
+        for (county, verdicts) in by_county {
+            let version = self.records.version(&stream::county(&county)).await?;
+            let events = verdicts.into_iter().map(|(period, verdict)| {
+                CountyEvent::RoundRejudged { period, reason: reason.to_owned(), verdicts: vec![verdict] }
+            });
+            draft.write(stream::county(&county), version, events);
+        }
+        Ok(())
+    }
+
+    async fn readings_with(
+        &self,
+        section: &SectionId,
+        months: &[Month],
+        corrected: &bishui_domain::round::SectionReadings,
+        draft: &mut Draft,
+    ) -> Result<bishui_domain::round::SectionReadings, OfficeError> {
+        let mut readings = BTreeMap::new();
+        for month in months {
+            if let Some(known) = corrected.get(month) {
+                readings.insert(*month, known.clone());
+            } else {
+                let (state, version) = self.records.readings(section, *month).await?;
+                draft.require(stream::readings(section, *month), version);
+                readings.insert(*month, (state, version.0));
+            }
+        }
+        Ok(readings)
+    }
+
+    async fn note_correction(
+        &self,
+        period: Period,
+        section: &SectionId,
+        reason: &str,
+        draft: &mut Draft,
+    ) -> Result<(), OfficeError> {
+        let version = self.records.version(&stream::round(period)).await?;
+        let sections = vec![section.clone()];
+        let event = RoundEvent::RoundCorrected { period, reason: reason.to_owned(), sections };
+        draft.write(stream::round(period), version, [event]);
+        Ok(())
+    }
+}

@@ -1,0 +1,268 @@
+//! The streams of the log, read into the states that decisions are taken on, and the draft of a batch.
+
+use std::sync::{Arc, Mutex};
+
+use bishui_domain::compensation::Compensation;
+use bishui_domain::county::County;
+use bishui_domain::delivery::Mail;
+use bishui_domain::event::Event;
+use bishui_domain::ids::{CountyId, MailId, NoticeId, SectionId};
+use bishui_domain::notice::{Notice, Numbering, Series};
+use bishui_domain::period::{Month, Period};
+use bishui_domain::plan::book::PlanBook;
+use bishui_domain::readings::MonthReadings;
+use bishui_domain::round::{Dossier, SectionFile};
+use bishui_domain::settlement::SettlementFile;
+use bishui_infra::codec;
+use bishui_infra::event_log::{EventLog, Expected, Recorded, StreamId, StreamVersion, StreamWrite};
+
+use crate::error::OfficeError;
+
+/// Events read at a time.
+const PAGE: usize = 1_000;
+
+/// Names of the streams.
+pub mod stream {
+    use super::{CountyId, MailId, Month, NoticeId, Period, SectionId, Series, StreamId};
+
+    /// The plan book.
+    pub fn plan() -> StreamId {
+        StreamId::new("plan", "book")
+    }
+    /// Readings of a section in a month.
+    pub fn readings(section: &SectionId, month: Month) -> StreamId {
+        StreamId::new("readings", format_args!("{section}/{month}"))
+    }
+    /// A section's declarations and assessments.
+    pub fn section(section: &SectionId) -> StreamId {
+        StreamId::new("section", section)
+    }
+    /// A round.
+    pub fn round(period: Period) -> StreamId {
+        StreamId::new("round", period)
+    }
+    /// A county's record.
+    pub fn county(county: &CountyId) -> StreamId {
+        StreamId::new("county", county)
+    }
+    /// A county's compensation.
+    pub fn compensation(county: &CountyId) -> StreamId {
+        StreamId::new("compensation", county)
+    }
+    /// A year's settlement.
+    pub fn settlement(year: i16) -> StreamId {
+        StreamId::new("settlement", year)
+    }
+    /// A notice.
+    pub fn notice(notice: NoticeId) -> StreamId {
+        StreamId::new("notice", notice)
+    }
+    /// Document numbers of a series and year.
+    pub fn numbering(series: Series, year: i16) -> StreamId {
+        StreamId::new("numbering", format_args!("{series}-{year}"))
+    }
+    /// A mail message.
+    pub fn mail(mail: MailId) -> StreamId {
+        StreamId::new("mail", mail)
+    }
+}
+
+/// The log, read stream by stream.
+pub struct Records {
+    log: Arc<dyn EventLog>,
+    plan: Mutex<(Arc<PlanBook>, StreamVersion)>,
+}
+
+impl Records {
+    /// Records of `log`.
+    pub fn new(log: Arc<dyn EventLog>) -> Self {
+        Self { log, plan: Mutex::default() }
+    }
+
+    /// The log itself.
+    pub fn log(&self) -> &Arc<dyn EventLog> {
+        &self.log
+    }
+
+    /// All events of a stream after a version, in order.
+    pub async fn events(&self, stream: &StreamId, after: StreamVersion) -> Result<Vec<Recorded>, OfficeError> {
+        let (mut events, mut after) = (Vec::new(), after);
+        loop {
+            let page = self.log.read_stream(stream, after, PAGE).await?;
+            let full = page.len() == PAGE;
+            after = page.last().map_or(after, |last| last.version);
+            events.extend(page);
+            if !full {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// The state of a stream from its events, and its version.
+    async fn fold<S>(
+        &self,
+        stream: &StreamId,
+        state: S,
+        evolve: impl Fn(S, &Event) -> S,
+    ) -> Result<(S, StreamVersion), OfficeError> {
+        let (mut state, mut version) = (state, StreamVersion(0));
+        for recorded in self.events(stream, version).await? {
+            state = evolve(state, &codec::decode(&recorded)?);
+            version = recorded.version;
+        }
+        Ok((state, version))
+    }
+
+    /// The adopted plans. Kept between calls: only what was adopted since is read.
+    pub async fn plan_book(&self) -> Result<(Arc<PlanBook>, StreamVersion), OfficeError> {
+        let (known, version) = self.plan.lock().expect("the plan is never left half read").clone();
+        let newer = self.events(&stream::plan(), version).await?;
+        let Some(last) = newer.last() else { return Ok((known, version)) };
+        let mut book = PlanBook::clone(&known);
+        for recorded in &newer {
+            if let Event::Plan(event) = codec::decode(recorded)? {
+                book = book.evolve(&event);
+            }
+        }
+        let fresh = (Arc::new(book), last.version);
+        *self.plan.lock().expect("the plan is never left half read") = fresh.clone();
+        Ok(fresh)
+    }
+
+    /// A section's declarations and assessments.
+    pub async fn section(&self, id: &SectionId) -> Result<(SectionFile, StreamVersion), OfficeError> {
+        self.fold(&stream::section(id), SectionFile::default(), |state, event| match event {
+            Event::Section(event) => state.evolve(event),
+            other => unexpected(state, other),
+        })
+        .await
+    }
+
+    /// A section's readings of a month.
+    pub async fn readings(&self, id: &SectionId, month: Month) -> Result<(MonthReadings, StreamVersion), OfficeError> {
+        self.fold(&stream::readings(id, month), MonthReadings::default(), |state, event| match event {
+            Event::Readings(event) => state.evolve(event),
+            other => unexpected(state, other),
+        })
+        .await
+    }
+
+    /// A section's file and its readings of `months`; each stream read becomes a condition of `draft`.
+    pub async fn dossier(&self, id: &SectionId, months: &[Month], draft: &mut Draft) -> Result<Dossier, OfficeError> {
+        let (file, version) = self.section(id).await?;
+        draft.require(stream::section(id), version);
+        let mut dossier = Dossier { file, readings: std::collections::BTreeMap::new() };
+        for month in months {
+            let (readings, version) = self.readings(id, *month).await?;
+            draft.require(stream::readings(id, *month), version);
+            dossier.readings.insert(*month, (readings, version.0));
+        }
+        Ok(dossier)
+    }
+
+    /// The version of a stream: 0 while it has no event.
+    pub async fn version(&self, stream: &StreamId) -> Result<StreamVersion, OfficeError> {
+        Ok(self.events(stream, StreamVersion(0)).await?.last().map_or(StreamVersion(0), |last| last.version))
+    }
+
+    /// A county's record.
+    pub async fn county(&self, id: &CountyId) -> Result<(County, StreamVersion), OfficeError> {
+        self.fold(&stream::county(id), County::default(), |state, event| match event {
+            Event::County(event) => state.evolve(event),
+            other => unexpected(state, other),
+        })
+        .await
+    }
+
+    /// A county's compensation.
+    pub async fn compensation(&self, id: &CountyId) -> Result<(Compensation, StreamVersion), OfficeError> {
+        self.fold(&stream::compensation(id), Compensation::default(), |state, event| match event {
+            Event::Compensation(event) => state.evolve(event),
+            other => unexpected(state, other),
+        })
+        .await
+    }
+
+    /// A year's settlement.
+    pub async fn settlement(&self, year: i16) -> Result<(SettlementFile, StreamVersion), OfficeError> {
+        self.fold(&stream::settlement(year), SettlementFile::default(), |state, event| match event {
+            Event::Settlement(event) => state.evolve(event),
+            other => unexpected(state, other),
+        })
+        .await
+    }
+
+    /// A notice, if it exists.
+    pub async fn notice(&self, id: NoticeId) -> Result<(Option<Notice>, StreamVersion), OfficeError> {
+        self.fold(&stream::notice(id), None, |state, event| match event {
+            Event::Notice(event) => Notice::evolve(state, event),
+            other => unexpected(state, other),
+        })
+        .await
+    }
+
+    /// The numbers given in a series and year.
+    pub async fn numbering(&self, series: Series, year: i16) -> Result<(Numbering, StreamVersion), OfficeError> {
+        self.fold(&stream::numbering(series, year), Numbering::default(), |state, event| match event {
+            Event::Numbering(event) => state.evolve(event),
+            other => unexpected(state, other),
+        })
+        .await
+    }
+
+    /// A mail message, if it exists.
+    pub async fn mail(&self, id: MailId) -> Result<(Option<Mail>, StreamVersion), OfficeError> {
+        self.fold(&stream::mail(id), None, |state, event| match event {
+            Event::Mail(event) => Mail::evolve(state, event),
+            other => unexpected(state, other),
+        })
+        .await
+    }
+}
+
+/// An event of another family in a stream: no writer of this program makes one, so it is logged and does not count.
+fn unexpected<S>(state: S, event: &Event) -> S {
+    tracing::error!(family = event.family(), "an event stands in a stream of another family");
+    state
+}
+
+/// Events and conditions of a batch while a decision is being taken.
+#[derive(Debug, Default, Clone)]
+pub struct Draft {
+    writes: Vec<StreamWrite>,
+}
+
+impl Draft {
+    /// The decision rests on `stream` being at `version`.
+    pub fn require(&mut self, stream: StreamId, version: StreamVersion) {
+        if !self.writes.iter().any(|write| write.stream == stream) {
+            self.writes.push(StreamWrite { stream, expected: Expected::Exactly(version), events: vec![] });
+        }
+    }
+
+    /// Adds `events` to `stream`, which was read at `version`.
+    pub fn write<E: Into<Event>>(
+        &mut self,
+        stream: StreamId,
+        version: StreamVersion,
+        events: impl IntoIterator<Item = E>,
+    ) {
+        let events = events.into_iter().map(|event| codec::encode(&event.into()));
+        if let Some(write) = self.writes.iter_mut().find(|write| write.stream == stream) {
+            write.events.extend(events);
+        } else {
+            let events = events.collect();
+            self.writes.push(StreamWrite { stream, expected: Expected::Exactly(version), events });
+        }
+    }
+
+    /// Whether nothing would be recorded.
+    pub fn is_empty(&self) -> bool {
+        self.writes.iter().all(|write| write.events.is_empty())
+    }
+
+    /// The writes of the batch.
+    pub fn into_writes(self) -> Vec<StreamWrite> {
+        self.writes
+    }
+}
