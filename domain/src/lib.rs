@@ -7,8 +7,30 @@
 pub mod ids;
 pub mod money;
 pub mod period;
+pub mod refusal;
+pub mod value;
 
 pub mod calendar;
 
 pub mod indicator;
 pub mod reading;
+pub mod standard;
+
+pub mod plan;
+
+pub mod assessment;
+pub mod monthly;
+pub mod trend;
+pub mod verdict;
+
+pub mod compensation;
+pub mod county;
+pub mod escalation;
+pub mod readings;
+pub mod round;
+pub mod settlement;
+
+pub mod notice;
+pub mod delivery;
+pub mod letter;
+pub mod event;

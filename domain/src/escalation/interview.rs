@@ -1,0 +1,407 @@
+//! Interview (约谈), R5, 三(六): two unmet periods in a row without an improving trend.
+//!
+//! Streaks run per section and cadence over the assessed periods of published rounds in time order. One round gives a
+//! county at most one interview; while one is required and not held, new grounds are added to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::assessment::Verdict;
+use crate::county::{County, CountyEvent, JudgedRound, Moment};
+use crate::ids::SectionId;
+use crate::period::{Cadence, Period};
+use crate::plan::rules::{AfterInterview, Gap, Impact, YearBoundary};
+use crate::refusal::Refusal;
+use crate::trend::is_improving;
+use crate::verdict::SectionVerdict;
+
+/// Why an interview is required: one qualification of one section. Sorted by cadence, periods, section.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ground {
+    /// The cadence of its streak.
+    pub cadence: Cadence,
+    /// The unmet period compared with, and the newest.
+    pub periods: Vec<Period>,
+    /// The section.
+    pub section: SectionId,
+}
+
+/// What happens to a county's interviews.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InterviewEvent {
+    /// Sections qualified and no interview was open.
+    InterviewRequired {
+        /// The round that raised it; with the county, the interview's identity.
+        raised_by: Period,
+        /// Its grounds, in order.
+        grounds: Vec<Ground>,
+    },
+    /// Grounds were added, or a correction changed them.
+    InterviewGroundsChanged {
+        /// The round that raised it.
+        raised_by: Period,
+        /// Its grounds as they stand.
+        grounds: Vec<Ground>,
+    },
+    /// A correction no longer raises it, and it was not held (R8).
+    InterviewCancelled {
+        /// The round that had raised it.
+        raised_by: Period,
+    },
+    /// A correction no longer raises it, but a meeting was held under it (R8).
+    InterviewSuperseded {
+        /// The round that had raised it.
+        raised_by: Period,
+    },
+    /// After a correction a meeting answers for another interview, or for none: it has lost its grounds (R8).
+    MeetingReassigned {
+        /// Number of the meeting, from 0.
+        meeting: u32,
+        /// The round of the interview it answers for.
+        answers_for: Option<Period>,
+    },
+}
+
+/// An interview that was raised at some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// Its grounds.
+    pub grounds: Vec<Ground>,
+    /// Whether the record still raises it.
+    pub stands: bool,
+    /// The date and place set for it.
+    pub scheduled: Option<(Date, String)>,
+}
+
+/// A meeting that was held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meeting {
+    /// The round of the interview it was held for.
+    pub held_for: Period,
+    /// The round of the interview it answers for in the corrected record; none when it has lost its grounds.
+    pub answers_for: Option<Period>,
+    /// The day, Beijing time.
+    pub held_on: Date,
+    /// Who attended.
+    pub attended: Vec<String>,
+    /// The minutes, once recorded.
+    pub minutes: Option<String>,
+    /// Interviews in a year that lead to a proposal, in force on that day.
+    pub interviews_per_year: u32,
+    /// Whether a proposal needs a determination, in force on that day.
+    pub impact: Impact,
+}
+
+/// A county's interviews.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Interviews {
+    /// Every interview raised at some time, by the round that raised it.
+    pub raised: BTreeMap<Period, Raised>,
+    /// Meetings in the order they were held.
+    pub meetings: Vec<Meeting>,
+}
+
+/// How an interview stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum InterviewStatus {
+    /// Required and not yet held.
+    Required,
+    /// Held.
+    Held,
+    /// No longer raised, and never held.
+    Cancelled,
+}
+
+/// One line of the list of interviews.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterviewLine<'a> {
+    /// The round it is listed under.
+    pub raised_by: Period,
+    /// How it stands.
+    pub status: InterviewStatus,
+    /// The meeting, where one was held.
+    pub meeting: Option<&'a Meeting>,
+    /// Whether its meeting has lost its grounds.
+    pub grounds_lost: bool,
+    /// Its grounds.
+    pub grounds: &'a [Ground],
+    /// The date and place set for it.
+    pub scheduled: Option<&'a (Date, String)>,
+}
+
+impl Interviews {
+    /// The round of the interview that is required and not yet held.
+    pub fn open(&self) -> Option<Period> {
+        let answered = |period: &Period| self.meetings.iter().any(|meeting| meeting.answers_for == Some(*period));
+        self.raised.iter().find(|(period, raised)| raised.stands && !answered(period)).map(|(period, _)| *period)
+    }
+
+    /// Every interview as it stands, in order of the round it is listed under.
+    pub fn lines(&self) -> Vec<InterviewLine<'_>> {
+        let mut lines = Vec::new();
+        for (period, raised) in &self.raised {
+            let line = |status, meeting, grounds_lost| InterviewLine {
+                raised_by: *period,
+                status,
+                meeting,
+                grounds_lost,
+                grounds: &raised.grounds,
+                scheduled: raised.scheduled.as_ref(),
+            };
+            let answering = self.meetings.iter().find(|meeting| meeting.answers_for == Some(*period));
+            if raised.stands {
+                let status = if answering.is_some() { InterviewStatus::Held } else { InterviewStatus::Required };
+                lines.push(line(status, answering, false));
+            }
+            let held_here = || self.meetings.iter().filter(|meeting| meeting.held_for == *period);
+            for lost in held_here().filter(|meeting| meeting.answers_for.is_none()) {
+                lines.push(line(InterviewStatus::Held, Some(lost), true));
+            }
+            if !raised.stands && held_here().next().is_none() {
+                lines.push(line(InterviewStatus::Cancelled, None, false));
+            }
+        }
+        lines
+    }
+
+    /// The state after one of the county's facts about interviews.
+    pub(crate) fn evolve_fact(&mut self, event: &CountyEvent) {
+        match event {
+            CountyEvent::InterviewScheduled { raised_by, on, place } => {
+                if let Some(raised) = self.raised.get_mut(raised_by) {
+                    raised.scheduled = Some((*on, place.clone()));
+                }
+            }
+            CountyEvent::InterviewHeld { raised_by, held_on, attended, interviews_per_year, impact } => {
+                self.meetings.push(Meeting {
+                    held_for: *raised_by,
+                    answers_for: Some(*raised_by),
+                    held_on: *held_on,
+                    attended: attended.clone(),
+                    minutes: None,
+                    interviews_per_year: *interviews_per_year,
+                    impact: *impact,
+                });
+            }
+            CountyEvent::MinutesRecorded { raised_by, minutes } => {
+                if let Some(meeting) = self.meetings.iter_mut().rev().find(|meeting| meeting.held_for == *raised_by) {
+                    meeting.minutes = Some(minutes.clone());
+                }
+            }
+            CountyEvent::RoundJudged { .. }
+            | CountyEvent::RoundRejudged { .. }
+            | CountyEvent::ImpactDetermined { .. }
+            | CountyEvent::Warning(_)
+            | CountyEvent::Interview(_)
+            | CountyEvent::Proposal(_) => {}
+        }
+    }
+}
+
+/// The interviews that the record demands.
+struct Demanded {
+    grounds: BTreeMap<Period, Vec<Ground>>,
+    answers: Vec<Option<Period>>,
+}
+
+/// Goes through publications and meetings in the order they happened.
+fn demanded(county: &County) -> Demanded {
+    let mut demanded = Demanded { grounds: BTreeMap::new(), answers: Vec::new() };
+    let mut histories: BTreeMap<(SectionId, Cadence), History<'_>> = BTreeMap::new();
+    let mut open: Option<Period> = None;
+    for moment in &county.timeline {
+        match moment {
+            Moment::Meeting(_) => demanded.answers.push(open.take()),
+            Moment::Round(place) => {
+                let round = &county.rounds[*place];
+                let mut grounds = Vec::new();
+                for (section, verdict) in &round.verdicts {
+                    let key = (section.clone(), round.period.cadence());
+                    grounds.extend(histories.entry(key).or_default().publish(round, verdict));
+                }
+                if !grounds.is_empty() {
+                    let raised_by = *open.get_or_insert(round.period);
+                    demanded.grounds.entry(raised_by).or_default().extend(grounds);
+                }
+            }
+        }
+    }
+    for grounds in demanded.grounds.values_mut() {
+        grounds.sort();
+    }
+    demanded
+}
+
+/// One section's published verdicts of one cadence, in time order, and the periods in which it has qualified.
+#[derive(Default)]
+struct History<'a> {
+    periods: BTreeMap<Period, (&'a JudgedRound, &'a SectionVerdict)>,
+    qualified: BTreeSet<Period>,
+}
+
+impl<'a> History<'a> {
+    /// Adds a published verdict and returns the grounds that are new. A round published late may complete a streak
+    /// that ends in a later period; a period that has qualified ends its streak for good.
+    fn publish(&mut self, round: &'a JudgedRound, verdict: &'a SectionVerdict) -> Vec<Ground> {
+        self.periods.insert(round.period, (round, verdict));
+        let (mut grounds, mut streak) = (Vec::new(), 0);
+        let mut before: Option<(Period, &SectionVerdict)> = None;
+        let mut year = None;
+        for (period, (round, verdict)) in &self.periods {
+            let rules = &round.rules;
+            if rules.year_boundary == YearBoundary::Restart && year.is_some_and(|year| year != period.year()) {
+                streak = 0;
+            }
+            year = Some(period.year());
+            match verdict.verdict {
+                Verdict::Met => streak = 0,
+                Verdict::Unassessed(_) if rules.gap == Gap::Break => streak = 0,
+                Verdict::Unassessed(_) => {}
+                Verdict::Unmet => {
+                    streak += 1;
+                    let improving = before.is_some_and(|(_, before)| is_improving(before, verdict));
+                    let already = self.qualified.contains(period);
+                    if already || (streak >= rules.consecutive_unmet && !improving) {
+                        if !already {
+                            let periods = before.map(|(before, _)| before).into_iter().chain([*period]).collect();
+                            let (section, cadence) = (verdict.section.clone(), period.cadence());
+                            grounds.push(Ground { section, cadence, periods });
+                        }
+                        if rules.after_interview == AfterInterview::Restart {
+                            streak = 0;
+                        }
+                    }
+                    before = Some((*period, verdict));
+                }
+            }
+        }
+        self.qualified.extend(grounds.iter().filter_map(|ground| ground.periods.last()));
+        grounds
+    }
+}
+
+/// Differences between the interviews that the record demands and those recorded.
+pub fn decide(county: &County) -> Vec<InterviewEvent> {
+    let recorded = &county.interviews;
+    let demanded = demanded(county);
+    let mut events = Vec::new();
+    for (raised_by, grounds) in &demanded.grounds {
+        let (raised_by, grounds) = (*raised_by, grounds.clone());
+        match recorded.raised.get(&raised_by) {
+            Some(raised) if raised.stands && raised.grounds == grounds => {}
+            Some(raised) if raised.stands => {
+                events.push(InterviewEvent::InterviewGroundsChanged { raised_by, grounds })
+            }
+            Some(_) | None => events.push(InterviewEvent::InterviewRequired { raised_by, grounds }),
+        }
+    }
+    for (raised_by, raised) in &recorded.raised {
+        if raised.stands && !demanded.grounds.contains_key(raised_by) {
+            let raised_by = *raised_by;
+            let held = recorded.meetings.iter().any(|meeting| meeting.held_for == raised_by);
+            events.push(if held {
+                InterviewEvent::InterviewSuperseded { raised_by }
+            } else {
+                InterviewEvent::InterviewCancelled { raised_by }
+            });
+        }
+    }
+    for (meeting, (recorded, answers_for)) in (0u32..).zip(recorded.meetings.iter().zip(demanded.answers)) {
+        if recorded.answers_for != answers_for {
+            events.push(InterviewEvent::MeetingReassigned { meeting, answers_for });
+        }
+    }
+    events
+}
+
+/// The interviews after an event.
+pub fn evolve(interviews: &mut Interviews, event: &InterviewEvent) {
+    match event {
+        InterviewEvent::InterviewRequired { raised_by, grounds } => {
+            let raised = Raised { grounds: grounds.clone(), stands: true, scheduled: None };
+            interviews.raised.insert(*raised_by, raised);
+        }
+        InterviewEvent::InterviewGroundsChanged { raised_by, grounds } => {
+            if let Some(raised) = interviews.raised.get_mut(raised_by) {
+                raised.grounds.clone_from(grounds);
+            }
+        }
+        InterviewEvent::InterviewCancelled { raised_by } | InterviewEvent::InterviewSuperseded { raised_by } => {
+            if let Some(raised) = interviews.raised.get_mut(raised_by) {
+                raised.stands = false;
+            }
+        }
+        InterviewEvent::MeetingReassigned { meeting, answers_for } => {
+            if let Some(meeting) = interviews.meetings.get_mut(*meeting as usize) {
+                meeting.answers_for = *answers_for;
+            }
+        }
+    }
+}
+
+/// What an officer does about a county's open interview.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InterviewCommand {
+    /// Set a date and place.
+    Schedule {
+        /// The day.
+        on: Date,
+        /// Where.
+        place: String,
+    },
+    /// Record that it was held.
+    Hold {
+        /// The day, Beijing time; not after today.
+        held_on: Date,
+        /// Today, Beijing time.
+        today: Date,
+        /// Who attended.
+        attended: Vec<String>,
+        /// Interviews in a year that lead to a proposal, in force on that day.
+        interviews_per_year: u32,
+        /// Whether a proposal needs a determination, in force on that day.
+        impact: Impact,
+    },
+    /// Record the minutes of a held interview.
+    Minutes {
+        /// The round that raised it.
+        raised_by: Period,
+        /// The text.
+        minutes: String,
+    },
+}
+
+/// What follows from an officer's act on a county's interviews.
+///
+/// # Errors
+/// No interview is open, the date cannot be, or the interview named was not held.
+pub fn act(county: &County, name: &str, command: InterviewCommand) -> Result<Vec<CountyEvent>, Refusal> {
+    let open = || county.interviews.open().ok_or_else(|| Refusal::NoOpenInterview { county: name.to_owned() });
+    match command {
+        InterviewCommand::Schedule { on, place } => {
+            Ok(vec![CountyEvent::InterviewScheduled { raised_by: open()?, on, place }])
+        }
+        InterviewCommand::Hold { held_on, today, attended, interviews_per_year, impact } => {
+            let raised_by = open()?;
+            if held_on > today {
+                return Err(Refusal::ImpossibleDate {
+                    what: "an interview",
+                    date: held_on,
+                    why: "it lies in the future",
+                });
+            }
+            Ok(vec![CountyEvent::InterviewHeld { raised_by, held_on, attended, interviews_per_year, impact }])
+        }
+        InterviewCommand::Minutes { raised_by, minutes } => {
+            if !county.interviews.meetings.iter().any(|meeting| meeting.held_for == raised_by) {
+                return Err(Refusal::UnknownInterview { county: name.to_owned(), period: raised_by });
+            }
+            Ok(vec![CountyEvent::MinutesRecorded { raised_by, minutes }])
+        }
+    }
+}

@@ -1,0 +1,571 @@
+//! A notice as an official act (R9): drafted, approved and numbered, sent, acknowledged, answered, closed; or withdrawn.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::{Deadline, WorkCalendar};
+use crate::escalation::interview::Ground;
+use crate::ids::{CountyId, NoticeId};
+use crate::period::{Cadence, Period};
+use crate::plan::rules::RuleSet;
+use crate::refusal::Refusal;
+use crate::verdict::SectionVerdict;
+
+/// What a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display, strum::EnumString)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum NoticeKind {
+    /// 预警通报.
+    WarningNotice,
+    /// Corrects a warning notice that was sent.
+    WarningSupplement,
+    /// Withdraws a warning notice that was sent.
+    WarningWithdrawal,
+    /// 约谈通知.
+    InterviewNotice,
+    /// Changes the grounds of an interview whose notice was sent.
+    InterviewSupplement,
+    /// Cancels an interview whose notice was sent.
+    InterviewCancellation,
+    /// 问责建议.
+    AccountabilityProposal,
+}
+
+/// The series a document number belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Series {
+    /// 预警.
+    Warning,
+    /// 约谈.
+    Interview,
+    /// 问责.
+    Proposal,
+}
+
+impl NoticeKind {
+    /// The series its number comes from.
+    pub fn series(self) -> Series {
+        match self {
+            Self::WarningNotice | Self::WarningSupplement | Self::WarningWithdrawal => Series::Warning,
+            Self::InterviewNotice | Self::InterviewSupplement | Self::InterviewCancellation => Series::Interview,
+            Self::AccountabilityProposal => Series::Proposal,
+        }
+    }
+
+    /// The kind in Chinese.
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::WarningNotice => "预警通报",
+            Self::WarningSupplement => "预警通报更正",
+            Self::WarningWithdrawal => "预警通报撤回",
+            Self::InterviewNotice => "约谈通知",
+            Self::InterviewSupplement => "约谈事由变更",
+            Self::InterviewCancellation => "约谈取消",
+            Self::AccountabilityProposal => "问责建议",
+        }
+    }
+
+    /// Whether a rectification report is expected in answer.
+    pub fn is_answered(self) -> bool {
+        match self {
+            Self::WarningNotice | Self::InterviewNotice => true,
+            Self::WarningSupplement | Self::WarningWithdrawal | Self::InterviewSupplement
+            | Self::InterviewCancellation | Self::AccountabilityProposal => false,
+        }
+    }
+}
+
+impl Series {
+    /// The word in a document number.
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::Warning => "预警",
+            Self::Interview => "约谈",
+            Self::Proposal => "问责",
+        }
+    }
+}
+
+/// What a notice is about, with everything its text needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// The unmet sections of a round.
+    Round {
+        /// The round.
+        period: Period,
+        /// The unmet sections; none in a withdrawal.
+        sections: Vec<SectionVerdict>,
+    },
+    /// An interview.
+    Interview {
+        /// The round that raised it.
+        raised_by: Period,
+        /// Its grounds.
+        grounds: Vec<Ground>,
+    },
+    /// The interviews of a year and the determination.
+    Proposal {
+        /// The calendar year.
+        year: i16,
+        /// The days of the interviews.
+        held_on: Vec<Date>,
+        /// Their grounds.
+        grounds: Vec<Ground>,
+        /// The basis of the determination; none where `impact = "always"`.
+        basis: Option<String>,
+    },
+}
+
+impl Subject {
+    /// The round the notice belongs to; none for a proposal.
+    pub fn period(&self) -> Option<Period> {
+        match self {
+            Self::Round { period, .. } | Self::Interview { raised_by: period, .. } => Some(*period),
+            Self::Proposal { .. } => None,
+        }
+    }
+
+    /// The cadence of the round.
+    pub fn cadence(&self) -> Option<Cadence> {
+        self.period().map(Period::cadence)
+    }
+}
+
+/// A number without gaps per series and year, 聊环预警〔2020〕3号.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DocumentNumber {
+    /// The word before the series: 聊环.
+    pub prefix: String,
+    /// The series.
+    pub series: Series,
+    /// The year.
+    pub year: i16,
+    /// The number, from 1.
+    pub number: u32,
+}
+
+impl std::fmt::Display for DocumentNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}〔{}〕{}号", self.prefix, self.series.chinese(), self.year, self.number)
+    }
+}
+
+/// Events of a year's numbering stream of one series.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NumberingEvent {
+    /// The next number was given.
+    NumberAssigned {
+        /// The number.
+        number: u32,
+        /// To which notice.
+        notice: NoticeId,
+    },
+    /// A number is void and stays visible: its notice was withdrawn before it was sent.
+    NumberVoided {
+        /// The number.
+        number: u32,
+        /// Of which notice.
+        notice: NoticeId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The numbers given in one series and year.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Numbering {
+    last: u32,
+}
+
+impl Numbering {
+    /// The state after an event.
+    #[must_use]
+    pub fn evolve(self, event: &NumberingEvent) -> Self {
+        match event {
+            NumberingEvent::NumberAssigned { number, .. } => Self { last: *number },
+            NumberingEvent::NumberVoided { .. } => self,
+        }
+    }
+
+    /// The number that comes next.
+    pub fn next(&self) -> u32 {
+        self.last + 1
+    }
+}
+
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Duty {
+    /// 签收.
+    Acknowledge,
+    /// 整改报告.
+    Report,
+}
+
+/// A duty and the day it is due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DutyDeadline {
+    /// The duty.
+    pub duty: Duty,
+    /// When, and how it was counted.
+    pub deadline: Deadline,
+    /// Days on which to remind, by their distance in working days from the deadline.
+    pub reminders: Vec<(i32, Date)>,
+}
+
+/// Events of a notice's stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeEvent {
+    /// The process drafted it.
+    NoticeDrafted {
+        /// What it is.
+        kind: NoticeKind,
+        /// The county it is about, and addressed to unless it is a proposal.
+        county: CountyId,
+        /// What it says.
+        subject: Subject,
+        /// The notice it corrects, withdraws or cancels.
+        refers_to: Option<NoticeId>,
+    },
+    /// An officer approved it; it has its number.
+    NoticeApproved {
+        /// The number.
+        number: DocumentNumber,
+    },
+    /// The mail server has taken it for at least one recipient, or it was delivered by hand.
+    NoticeSent {
+        /// The day, Beijing time.
+        on: Date,
+        /// What is due, and when.
+        duties: Vec<DutyDeadline>,
+    },
+    /// A duty that starts later: the report after an interview, from the day it was held.
+    DutySet {
+        /// What is due, and when.
+        duty: DutyDeadline,
+    },
+    /// A person of the county acknowledged it.
+    NoticeAcknowledged {
+        /// The day, Beijing time.
+        on: Date,
+        /// Who signed.
+        signed_by: String,
+    },
+    /// The county's rectification report arrived.
+    ReportReceived {
+        /// The day, Beijing time.
+        on: Date,
+        /// Its summary.
+        summary: String,
+    },
+    /// A reminder was due.
+    ReminderDue {
+        /// Of which duty.
+        duty: Duty,
+        /// Distance in working days from the deadline.
+        offset: i32,
+        /// When the duty is due.
+        due_on: Date,
+    },
+    /// Nothing more is expected.
+    NoticeClosed {
+        /// Why.
+        note: String,
+    },
+    /// It is withdrawn.
+    NoticeWithdrawn {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Where a notice stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::Display, strum::EnumString, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum NoticeState {
+    /// Waits for approval.
+    Drafted,
+    /// Approved and numbered; not yet taken by the mail server.
+    Approved,
+    /// Sent.
+    Sent,
+    /// Acknowledged.
+    Acknowledged,
+    /// Answered by a rectification report.
+    Answered,
+    /// Closed.
+    Closed,
+    /// Withdrawn.
+    Withdrawn,
+}
+
+impl NoticeState {
+    /// The state in Chinese.
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::Drafted => "待批准",
+            Self::Approved => "已批准",
+            Self::Sent => "已发出",
+            Self::Acknowledged => "已签收",
+            Self::Answered => "已答复",
+            Self::Closed => "已办结",
+            Self::Withdrawn => "已撤回",
+        }
+    }
+}
+
+/// A notice as recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is.
+    pub kind: NoticeKind,
+    /// The county.
+    pub county: CountyId,
+    /// What it says.
+    pub subject: Subject,
+    /// The notice it corrects, withdraws or cancels.
+    pub refers_to: Option<NoticeId>,
+    /// Where it stands.
+    pub state: NoticeState,
+    /// Its number, once approved; void when it was withdrawn before it was sent.
+    pub number: Option<DocumentNumber>,
+    /// The day it was sent.
+    pub sent_on: Option<Date>,
+    /// What is due.
+    pub duties: Vec<DutyDeadline>,
+    /// The day and person of the acknowledgement.
+    pub acknowledged: Option<(Date, String)>,
+    /// Reports received.
+    pub reports: Vec<(Date, String)>,
+    /// Reminders that have fired.
+    pub reminded: BTreeSet<(Duty, i32)>,
+    /// Why it was withdrawn or closed.
+    pub note: Option<String>,
+}
+
+impl Notice {
+    /// The state after an event; `None` before the draft.
+    pub fn evolve(notice: Option<Self>, event: &NoticeEvent) -> Option<Self> {
+        if let NoticeEvent::NoticeDrafted { kind, county, subject, refers_to } = event {
+            return Some(Self {
+                kind: *kind,
+                county: county.clone(),
+                subject: subject.clone(),
+                refers_to: *refers_to,
+                state: NoticeState::Drafted,
+                number: None,
+                sent_on: None,
+                duties: vec![],
+                acknowledged: None,
+                reports: vec![],
+                reminded: BTreeSet::new(),
+                note: None,
+            });
+        }
+        let mut notice = notice?;
+        notice.apply(event);
+        Some(notice)
+    }
+
+    fn apply(&mut self, event: &NoticeEvent) {
+        match event {
+            NoticeEvent::NoticeDrafted { .. } => {}
+            NoticeEvent::NoticeApproved { number } => {
+                self.state = NoticeState::Approved;
+                self.number = Some(number.clone());
+            }
+            NoticeEvent::NoticeSent { on, duties } => {
+                self.state = NoticeState::Sent;
+                self.sent_on = Some(*on);
+                self.duties.extend(duties.iter().cloned());
+            }
+            NoticeEvent::DutySet { duty } => self.duties.push(duty.clone()),
+            NoticeEvent::NoticeAcknowledged { on, signed_by } => {
+                self.state = NoticeState::Acknowledged;
+                self.acknowledged = Some((*on, signed_by.clone()));
+            }
+            NoticeEvent::ReportReceived { on, summary } => {
+                self.state = NoticeState::Answered;
+                self.reports.push((*on, summary.clone()));
+            }
+            NoticeEvent::ReminderDue { duty, offset, .. } => {
+                self.reminded.insert((*duty, *offset));
+            }
+            NoticeEvent::NoticeClosed { note } => {
+                self.state = NoticeState::Closed;
+                self.note = Some(note.clone());
+            }
+            NoticeEvent::NoticeWithdrawn { reason } => {
+                self.state = NoticeState::Withdrawn;
+                self.note = Some(reason.clone());
+            }
+        }
+    }
+
+    /// Whether `duty` is still open.
+    pub fn owes(&self, duty: Duty) -> bool {
+        match self.state {
+            NoticeState::Drafted | NoticeState::Approved | NoticeState::Closed | NoticeState::Withdrawn => false,
+            NoticeState::Sent => true,
+            NoticeState::Acknowledged => duty == Duty::Report,
+            // A report that arrived without an acknowledgement leaves that duty done too: the county has it.
+            NoticeState::Answered => false,
+        }
+    }
+
+    /// Reminders that are due on `today` and have not fired, earliest first.
+    pub fn due_reminders(&self, today: Date) -> Vec<NoticeEvent> {
+        let mut due: Vec<(Date, NoticeEvent)> = Vec::new();
+        for duty in self.duties.iter().filter(|duty| self.owes(duty.duty)) {
+            for (offset, on) in &duty.reminders {
+                if *on <= today && !self.reminded.contains(&(duty.duty, *offset)) {
+                    let due_on = duty.deadline.due_on;
+                    due.push((*on, NoticeEvent::ReminderDue { duty: duty.duty, offset: *offset, due_on }));
+                }
+            }
+        }
+        due.sort_by_key(|(on, _)| *on);
+        due.into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// The next day on which a reminder is due.
+    pub fn next_reminder(&self) -> Option<Date> {
+        let open = self.duties.iter().filter(|duty| self.owes(duty.duty));
+        let waiting = open.flat_map(|duty| duty.reminders.iter().map(move |(offset, on)| (duty.duty, *offset, *on)));
+        waiting.filter(|(duty, offset, _)| !self.reminded.contains(&(*duty, *offset))).map(|(_, _, on)| on).min()
+    }
+}
+
+/// What is done to a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoticeCommand {
+    /// Approve it under this number.
+    Approve {
+        /// The number.
+        number: DocumentNumber,
+    },
+    /// Record that it was sent.
+    Send {
+        /// The day.
+        on: Date,
+        /// What is due, and when.
+        duties: Vec<DutyDeadline>,
+    },
+    /// Start a duty.
+    SetDuty {
+        /// What is due, and when.
+        duty: DutyDeadline,
+    },
+    /// Acknowledge it.
+    Acknowledge {
+        /// The day.
+        on: Date,
+        /// Who signed.
+        signed_by: String,
+    },
+    /// Answer it.
+    Answer {
+        /// The day.
+        on: Date,
+        /// The report's summary.
+        summary: String,
+    },
+    /// Close it.
+    Close {
+        /// Why.
+        note: String,
+    },
+    /// Withdraw it.
+    Withdraw {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl NoticeCommand {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Approve { .. } => "approved",
+            Self::Send { .. } => "sent",
+            Self::SetDuty { .. } => "given a duty",
+            Self::Acknowledge { .. } => "acknowledged",
+            Self::Answer { .. } => "answered",
+            Self::Close { .. } => "closed",
+            Self::Withdraw { .. } => "withdrawn",
+        }
+    }
+}
+
+/// What follows from a command on a notice: the transition table of R9.
+///
+/// # Errors
+/// The notice is not in a state in which the act is possible.
+pub fn decide(notice: &Notice, command: NoticeCommand) -> Result<Vec<NoticeEvent>, Refusal> {
+    use NoticeState::{Acknowledged, Answered, Approved, Drafted, Sent, Withdrawn};
+    let act = command.name();
+    match (notice.state, command) {
+        (Drafted, NoticeCommand::Approve { number }) => Ok(vec![NoticeEvent::NoticeApproved { number }]),
+        (Approved, NoticeCommand::Send { on, duties }) => Ok(vec![NoticeEvent::NoticeSent { on, duties }]),
+        // The mail of a notice that was withdrawn meanwhile, or of one already sent, changes nothing.
+        (Withdrawn | Sent | Acknowledged | Answered, NoticeCommand::Send { .. }) => Ok(vec![]),
+        (Sent | Acknowledged | Answered | Approved, NoticeCommand::SetDuty { duty }) => {
+            let known = notice.duties.iter().any(|standing| standing.duty == duty.duty);
+            Ok(if known { vec![] } else { vec![NoticeEvent::DutySet { duty }] })
+        }
+        (Sent, NoticeCommand::Acknowledge { on, signed_by }) => Ok(vec![NoticeEvent::NoticeAcknowledged { on, signed_by }]),
+        (Sent | Acknowledged | Answered, NoticeCommand::Answer { on, summary }) if notice.kind.is_answered() => {
+            Ok(vec![NoticeEvent::ReportReceived { on, summary }])
+        }
+        (Sent | Acknowledged | Answered, NoticeCommand::Close { note }) => Ok(vec![NoticeEvent::NoticeClosed { note }]),
+        (Drafted | Approved | Sent | Acknowledged | Answered, NoticeCommand::Withdraw { reason }) => {
+            Ok(vec![NoticeEvent::NoticeWithdrawn { reason }])
+        }
+        (state, _) => Err(Refusal::NoticeNotReady { act, state: state.into() }),
+    }
+}
+
+/// The duties that start on the day a notice is sent (R9).
+pub fn duties_on_sending(kind: NoticeKind, on: Date, rules: &RuleSet, calendar: &WorkCalendar) -> Vec<DutyDeadline> {
+    let in_working_days = |duty, days: u32| {
+        let days = i32::try_from(days).unwrap_or(i32::MAX);
+        with_reminders(duty, calendar.add_working_days(on, days), rules, calendar)
+    };
+    let acknowledge = in_working_days(Duty::Acknowledge, rules.acknowledge_working_days);
+    match kind {
+        NoticeKind::WarningNotice => {
+            vec![acknowledge, in_working_days(Duty::Report, rules.warning_report_working_days)]
+        }
+        NoticeKind::InterviewNotice | NoticeKind::WarningSupplement | NoticeKind::WarningWithdrawal
+        | NoticeKind::InterviewSupplement | NoticeKind::InterviewCancellation => vec![acknowledge],
+        NoticeKind::AccountabilityProposal => vec![],
+    }
+}
+
+/// The report due after an interview, in calendar days from the day it was held, moved to a working day (R9).
+pub fn report_after_interview(held_on: Date, rules: &RuleSet, calendar: &WorkCalendar) -> DutyDeadline {
+    let days = i32::try_from(rules.interview_report_days).unwrap_or(i32::MAX);
+    with_reminders(Duty::Report, calendar.add_calendar_days_moved(held_on, days), rules, calendar)
+}
+
+fn with_reminders(duty: Duty, deadline: Deadline, rules: &RuleSet, calendar: &WorkCalendar) -> DutyDeadline {
+    let day = |offset: &i32| match offset {
+        0 => deadline.due_on,
+        offset => calendar.add_working_days(deadline.due_on, *offset).due_on,
+    };
+    let reminders = rules.reminder_working_days.iter().map(|offset| (*offset, day(offset))).collect();
+    DutyDeadline { duty, deadline, reminders }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,292 @@
+//! Rounds (考核): declaring, publishing and judging again (R3, R8).
+//!
+//! Publication fixes the verdicts of every active section in one step; a correction judges the affected rounds again
+//! under their own rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::assessment::{Assessment, Reason, Verdict, assess};
+use crate::county::{CountyEvent, RoundRules, VERDICTS_PER_EVENT_MAX};
+use crate::ids::{CountyId, SectionId};
+use crate::monthly::{QUARTER_MONTHS_MIN, monthly_values, value_over};
+use crate::period::{Month, Period};
+use crate::plan::Section;
+use crate::plan::book::{PlanBook, PlanRevision, RevisionNumber};
+use crate::readings::MonthReadings;
+use crate::refusal::Refusal;
+use crate::verdict::SectionVerdict;
+
+/// Events of a round's stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoundEvent {
+    /// An officer published the round.
+    RoundPublished {
+        /// The round.
+        period: Period,
+        /// The plan revision that judged it.
+        revision: RevisionNumber,
+        /// The reason given for sections without a complete assessment.
+        declare_rest: Option<Reason>,
+        /// Sections met.
+        met: u32,
+        /// Sections unmet.
+        unmet: u32,
+        /// Sections unassessed.
+        unassessed: u32,
+    },
+    /// A correction changed verdicts of the published round.
+    RoundCorrected {
+        /// The round.
+        period: Period,
+        /// Why.
+        reason: String,
+        /// The sections whose assessment changed.
+        sections: Vec<SectionId>,
+    },
+}
+
+/// Events of a section's stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SectionEvent {
+    /// The section is declared unassessed in a period.
+    SectionDeclared {
+        /// The period.
+        period: Period,
+        /// Why.
+        reason: Reason,
+    },
+    /// A declaration is withdrawn.
+    DeclarationWithdrawn {
+        /// The period.
+        period: Period,
+        /// Why.
+        reason: String,
+    },
+    /// The section was assessed in a published round.
+    SectionAssessed(Judged),
+    /// The assessment of a published round was corrected.
+    AssessmentCorrected(Judged),
+}
+
+/// An assessment with what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The round.
+    pub period: Period,
+    /// The plan revision that judged it.
+    pub revision: RevisionNumber,
+    /// Version of each month's readings that were used.
+    pub readings: Vec<(Month, u64)>,
+    /// The assessment.
+    pub assessment: Assessment,
+}
+
+/// What is recorded about a section apart from its readings.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct SectionFile {
+    /// Standing declarations.
+    pub declarations: BTreeMap<Period, Reason>,
+    /// Assessments of published rounds as they stand.
+    pub judged: BTreeMap<Period, Judged>,
+}
+
+impl SectionFile {
+    /// The state after an event.
+    #[must_use]
+    pub fn evolve(mut self, event: &SectionEvent) -> Self {
+        match event {
+            SectionEvent::SectionDeclared { period, reason } => {
+                self.declarations.insert(*period, *reason);
+            }
+            SectionEvent::DeclarationWithdrawn { period, .. } => {
+                self.declarations.remove(period);
+            }
+            SectionEvent::SectionAssessed(judged) | SectionEvent::AssessmentCorrected(judged) => {
+                self.judged.insert(judged.period, judged.clone());
+            }
+        }
+        self
+    }
+
+    /// Declares the section; the same reason again changes nothing.
+    ///
+    /// # Errors
+    /// The round is published: its verdicts are fixed.
+    pub fn declare(&self, period: Period, reason: Reason, published: bool) -> Result<Vec<SectionEvent>, Refusal> {
+        if published {
+            return Err(Refusal::RoundAlreadyPublished { period });
+        }
+        if self.declarations.get(&period) == Some(&reason) {
+            return Ok(vec![]);
+        }
+        Ok(vec![SectionEvent::SectionDeclared { period, reason }])
+    }
+
+    /// Withdraws a declaration, which is a correction where the round is published.
+    ///
+    /// # Errors
+    /// No declaration stands.
+    pub fn withdraw(&self, section: &SectionId, period: Period, reason: String) -> Result<SectionEvent, Refusal> {
+        if !self.declarations.contains_key(&period) {
+            return Err(Refusal::NotDeclared { section: section.to_string(), period });
+        }
+        Ok(SectionEvent::DeclarationWithdrawn { period, reason })
+    }
+}
+
+/// A section's readings of the months that matter, with the version of each stream.
+pub type SectionReadings = BTreeMap<Month, (MonthReadings, u64)>;
+
+/// What is known of one section when a round is judged.
+#[derive(Debug, Default, Clone)]
+pub struct Dossier {
+    /// Declarations and earlier assessments.
+    pub file: SectionFile,
+    /// Readings of the round's months.
+    pub readings: SectionReadings,
+}
+
+/// The assessment of `section` in `period` under `revision`.
+pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period: Period, dossier: &Dossier) -> Judged {
+    let rules = &revision.plan.rules;
+    let mut months = BTreeMap::new();
+    for month in period.months() {
+        let declared = dossier.file.declarations.contains_key(&Period::Month(month));
+        let counts = match period {
+            Period::Month(_) => true,
+            Period::Quarter(_) => section.is_active(month) && !declared,
+        };
+        if let (true, Some((readings, _))) = (counts, dossier.readings.get(&month)) {
+            months.insert(month, monthly_values(&readings.to_vec(), rules));
+        }
+    }
+    let values = match period {
+        Period::Month(month) => months.remove(&month).unwrap_or_default(),
+        Period::Quarter(_) => value_over(&months, QUARTER_MONTHS_MIN),
+    };
+    let target = book.target(section, period.last_month());
+    let declared = dossier.file.declarations.get(&period).copied();
+    Judged {
+        period,
+        revision: revision.number,
+        readings: dossier.readings.iter().map(|(month, (_, version))| (*month, *version)).collect(),
+        assessment: assess(&values, section.body(), target, declared, rules),
+    }
+}
+
+/// Everything a publication records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Events by section, in order of id.
+    pub sections: Vec<(SectionId, Vec<SectionEvent>)>,
+    /// Events by county, in order of id.
+    pub counties: Vec<(CountyId, Vec<CountyEvent>)>,
+    /// The round's own event.
+    pub round: RoundEvent,
+}
+
+/// Publishes a round from the dossiers of all its active sections.
+///
+/// # Errors
+/// The round is published, no plan is in force, or an active section is neither completely assessed nor declared.
+pub fn publish(
+    book: &PlanBook,
+    period: Period,
+    dossiers: &BTreeMap<SectionId, Dossier>,
+    declare_rest: Option<Reason>,
+    already_published: bool,
+) -> Result<Publication, Refusal> {
+    if already_published {
+        return Err(Refusal::RoundAlreadyPublished { period });
+    }
+    let revision = book.in_force(period.last_month()).ok_or(Refusal::NoPlanInForce)?;
+    let empty = Dossier::default();
+    let (mut incomplete, mut sections) = (Vec::new(), Vec::new());
+    let mut verdicts: BTreeMap<CountyId, Vec<SectionVerdict>> = BTreeMap::new();
+    for section in revision.plan.active_sections(&period.months()) {
+        let dossier = dossiers.get(&section.id).unwrap_or(&empty);
+        let mut judged = judge(book, revision, section, period, dossier);
+        let mut events = Vec::new();
+        if judged.assessment.verdict == Verdict::Unassessed(Reason::InsufficientData) {
+            match declare_rest {
+                None => incomplete.push(section.id.to_string()),
+                Some(reason) => {
+                    events.push(SectionEvent::SectionDeclared { period, reason });
+                    judged.assessment.verdict = Verdict::Unassessed(reason);
+                }
+            }
+        }
+        let verdict = SectionVerdict::of(section.id.clone(), section.kind, &judged.assessment);
+        verdicts.entry(section.county.clone()).or_default().push(verdict);
+        events.push(SectionEvent::SectionAssessed(judged));
+        sections.push((section.id.clone(), events));
+    }
+    if !incomplete.is_empty() {
+        incomplete.truncate(20);
+        return Err(Refusal::RoundIncomplete { period, sections: incomplete });
+    }
+    let count = |wanted: fn(&SectionVerdict) -> bool| {
+        u32::try_from(verdicts.values().flatten().filter(|verdict| wanted(verdict)).count()).unwrap_or(u32::MAX)
+    };
+    let round = RoundEvent::RoundPublished {
+        period,
+        revision: revision.number,
+        declare_rest,
+        met: count(|verdict| verdict.verdict == Verdict::Met),
+        unmet: count(SectionVerdict::is_unmet),
+        unassessed: count(|verdict| verdict.verdict.reason().is_some()),
+    };
+    let rules = RoundRules::of(&revision.plan.rules);
+    let counties = verdicts.into_iter().map(|(county, verdicts)| (county, county_events(period, &rules, verdicts)));
+    Ok(Publication { sections, counties: counties.collect(), round })
+}
+
+/// A county's verdicts of a round, split so that no event outgrows the log's bound.
+fn county_events(period: Period, rules: &RoundRules, verdicts: Vec<SectionVerdict>) -> Vec<CountyEvent> {
+    let parts = verdicts.len().div_ceil(VERDICTS_PER_EVENT_MAX);
+    let part = |(at, verdicts): (usize, &[SectionVerdict])| CountyEvent::RoundJudged {
+        period,
+        rules: rules.clone(),
+        part: u32::try_from(at + 1).unwrap_or(u32::MAX),
+        parts: u32::try_from(parts).unwrap_or(u32::MAX),
+        verdicts: verdicts.to_vec(),
+    };
+    verdicts.chunks(VERDICTS_PER_EVENT_MAX).enumerate().map(part).collect()
+}
+
+/// The published rounds of a section that depend on `months` (its monthly round and the quarter's).
+pub fn affected_rounds(file: &SectionFile, months: &BTreeSet<Month>) -> Vec<Period> {
+    file.judged.keys().filter(|period| period.months().iter().any(|month| months.contains(month))).copied().collect()
+}
+
+/// What judging one published round of a section again yields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejudgement {
+    /// The corrected assessment.
+    pub judged: Judged,
+    /// The county that answered for the section in that round.
+    pub county: CountyId,
+    /// The verdict, where it changed in what escalation or compensation see.
+    pub verdict: Option<SectionVerdict>,
+}
+
+/// Judges a published round of a section again under its own rules; `None` when the assessment does not change.
+pub fn rejudge(book: &PlanBook, section: &SectionId, period: Period, dossier: &Dossier) -> Option<Rejudgement> {
+    let standing = dossier.file.judged.get(&period)?;
+    let revision = book.revision(standing.revision)?;
+    let section = revision.plan.section(section)?;
+    let judged = judge(book, revision, section, period, dossier);
+    if judged.assessment == standing.assessment {
+        return None;
+    }
+    let verdict_of = |assessment| SectionVerdict::of(section.id.clone(), section.kind, assessment);
+    let (before, after) = (verdict_of(&standing.assessment), verdict_of(&judged.assessment));
+    Some(Rejudgement { judged, county: section.county.clone(), verdict: (before != after).then_some(after) })
+}
+
+#[cfg(test)]
+mod tests;

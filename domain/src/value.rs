@@ -1,0 +1,207 @@
+//! Exact numbers: a mean of readings is kept as a fraction, so that no comparison with a limit depends on rounding.
+
+use std::fmt;
+use std::str::FromStr;
+
+use num_bigint::{BigInt, Sign};
+use num_rational::BigRational;
+use num_traits::{Signed, ToPrimitive, Zero};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// Significant digits of a value that is printed "in full".
+pub const FULL_DIGITS: u32 = 28;
+/// Longest text read as a value.
+const TEXT_BYTES_MAX: usize = 128;
+
+/// An exact number. Its text form has up to [`FULL_DIGITS`] significant digits, without trailing zeros.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Value(BigRational);
+
+/// A text that is no plain decimal number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a plain decimal number")]
+pub struct InvalidValue(String);
+
+impl Value {
+    /// The mean of `values`; `None` for no value.
+    pub fn mean<'a>(values: impl IntoIterator<Item = &'a Value>) -> Option<Self> {
+        let (mut sum, mut count) = (BigRational::zero(), 0u64);
+        for value in values {
+            sum += &value.0;
+            count += 1;
+        }
+        (count > 0).then(|| Self(sum / BigRational::from_integer(BigInt::from(count))))
+    }
+
+    /// Half of the value.
+    #[must_use]
+    pub fn half(&self) -> Self {
+        Self(&self.0 / BigRational::from_integer(BigInt::from(2)))
+    }
+
+    /// The difference `self − other`, without its sign.
+    #[must_use]
+    pub fn distance(&self, other: &Self) -> Self {
+        Self((&self.0 - &other.0).abs())
+    }
+
+    /// Zero.
+    pub fn zero() -> Self {
+        Self(BigRational::zero())
+    }
+
+    /// Rounded to `decimals` places, half to even (GB/T 8170), once.
+    #[must_use]
+    pub fn rounded(&self, decimals: u8) -> Self {
+        let scale = power_of_ten(u32::from(decimals));
+        Self(BigRational::new(round_half_even(&(&self.0 * &scale)), scale))
+    }
+
+    /// Text with exactly `decimals` places, half to even.
+    pub fn to_fixed(&self, decimals: u8) -> String {
+        let digits = round_half_even(&(&self.0 * power_of_ten(u32::from(decimals))));
+        place_point(&digits, u32::from(decimals))
+    }
+
+    /// The exceedance multiple `(value − limit) / limit`; `None` for a limit of zero.
+    pub fn multiple_over(&self, limit: &Self) -> Option<Self> {
+        (!limit.0.is_zero()).then(|| Self((&self.0 - &limit.0) / &limit.0))
+    }
+
+    /// The share `self` of the whole number `amount`, rounded down; `None` outside 64 bits.
+    pub fn floor_of(&self, amount: i64) -> Option<i64> {
+        (&self.0 * BigInt::from(amount)).floor().to_integer().to_i64()
+    }
+}
+
+fn power_of_ten(exponent: u32) -> BigInt {
+    BigInt::from(10).pow(exponent)
+}
+
+fn round_half_even(number: &BigRational) -> BigInt {
+    let floor = number.floor().to_integer();
+    let rest = number - BigRational::from_integer(floor.clone());
+    let half = BigRational::new(BigInt::from(1), BigInt::from(2));
+    let odd = (&floor % BigInt::from(2)) != BigInt::zero();
+    if rest > half || (rest == half && odd) { floor + 1 } else { floor }
+}
+
+/// Writes `digits` with the decimal point `scale` places from the right.
+fn place_point(digits: &BigInt, scale: u32) -> String {
+    let sign = if digits.sign() == Sign::Minus { "-" } else { "" };
+    let width = scale as usize + 1;
+    let text = format!("{:0>width$}", digits.abs().to_string());
+    if scale == 0 {
+        return format!("{sign}{text}");
+    }
+    let (whole, fraction) = text.split_at(text.len() - scale as usize);
+    format!("{sign}{whole}.{fraction}")
+}
+
+impl From<Decimal> for Value {
+    fn from(decimal: Decimal) -> Self {
+        Self(BigRational::new(BigInt::from(decimal.mantissa()), power_of_ten(decimal.scale())))
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole_digits = |n: &BigInt| u32::try_from(n.abs().to_string().len()).unwrap_or(u32::MAX);
+        // Places after the point that leave the wanted number of significant digits; a quotient has the difference of
+        // the digit counts, or one more, as its exponent, so one place is spare and goes with the trailing zeros.
+        let exponent = i64::from(whole_digits(self.0.numer())) - i64::from(whole_digits(self.0.denom()));
+        let mut places = u32::try_from((i64::from(FULL_DIGITS) - exponent).max(0)).unwrap_or(0);
+        let mut digits = round_half_even(&(&self.0 * power_of_ten(places)));
+        while whole_digits(&digits) > FULL_DIGITS && places > 0 {
+            places -= 1;
+            digits = round_half_even(&(&self.0 * power_of_ten(places)));
+        }
+        let text = place_point(&digits, places);
+        f.write_str(if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text })
+    }
+}
+
+impl FromStr for Value {
+    type Err = InvalidValue;
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let invalid = || InvalidValue(text.chars().take(40).collect());
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = format!("{whole}{fraction}");
+        let unsigned = digits.strip_prefix('-').unwrap_or(&digits);
+        if text.len() > TEXT_BYTES_MAX || unsigned.is_empty() || !unsigned.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(invalid());
+        }
+        let scale = u32::try_from(fraction.len()).map_err(|_| invalid())?;
+        Ok(Self(BigRational::new(digits.parse().map_err(|_| invalid())?, power_of_ten(scale))))
+    }
+}
+
+impl TryFrom<String> for Value {
+    type Error = InvalidValue;
+    fn try_from(text: String) -> Result<Self, InvalidValue> {
+        text.parse()
+    }
+}
+
+impl From<Value> for String {
+    fn from(value: Value) -> String {
+        value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn value(text: &str) -> Value {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn a_mean_that_equals_the_limit_is_not_above_it() {
+        let thirds = [value("1"), value("1"), value("2")];
+        let mean = Value::mean(&thirds).expect("three values");
+        let again = Value::mean([&mean, &mean, &mean]).expect("three values");
+        assert_eq!(again, mean);
+        assert_eq!(Value::mean([&value("0.1"), &value("0.2"), &value("0.3")]), Some(value("0.2")));
+    }
+
+    #[test]
+    fn rounding_is_half_to_even() {
+        for (text, decimals, expected) in [
+            ("0.125", 2, "0.12"),
+            ("0.135", 2, "0.14"),
+            ("2.5", 0, "2"),
+            ("3.5", 0, "4"),
+            ("8.53459", 2, "8.53"),
+            ("1", 2, "1.00"),
+        ] {
+            assert_eq!(value(text).to_fixed(decimals), expected);
+        }
+    }
+
+    #[test]
+    fn values_print_with_28_significant_digits() {
+        let third = Value::mean([&value("1"), &value("0"), &value("0")]).expect("three values");
+        assert_eq!(third.to_string(), "0.3333333333333333333333333333");
+        let small = Value::mean([&value("0.00001"), &value("0"), &value("0")]).expect("three values");
+        assert_eq!(small.to_string(), "0.000003333333333333333333333333333");
+        let two_thirds = Value::mean([&value("200"), &value("0"), &value("0")]).expect("three values");
+        assert_eq!(two_thirds.to_string(), "66.66666666666666666666666667");
+        for text in ["0", "1.12", "100", "0.05", "-3.5"] {
+            assert_eq!(value(text).to_string(), text);
+        }
+        assert_eq!(value("1.120").to_string(), "1.12");
+    }
+
+    proptest! {
+        #[test]
+        fn a_decimal_reads_as_it_prints(mantissa in -1_000_000_000_000i64..1_000_000_000_000, scale in 0u32..12) {
+            let exact = Value::from(Decimal::new(mantissa, scale));
+            prop_assert_eq!(exact.to_string().parse::<Value>(), Ok(exact));
+        }
+    }
+}
