@@ -1,8 +1,9 @@
-//! The tables that ship with the service read whole.
+//! The plans and tables that ship with the service are sound.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bishui_domain::plan::{Level, Plan};
 use bishui_infra::table::mapping::Mapping;
 use bishui_infra::table::readings::Readings;
 
@@ -29,8 +30,22 @@ fn the_demonstration_year_reads_without_a_rejection() {
 }
 
 #[test]
-fn the_cross_province_mapping_names_98_sections() {
+fn the_shipped_plans_are_sound_and_the_mapping_fits_its_plan() {
+    let plan = |name: &str| {
+        let text = fs::read_to_string(service().join("plans").join(name)).expect("readable");
+        let plan: Plan = toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(plan.faults(), [], "{name}");
+        plan
+    };
+    let liaocheng = plan("liaocheng-2020.toml");
+    assert_eq!((liaocheng.county.len(), liaocheng.section.len(), liaocheng.task.len()), (11, 22, 25));
+    let national: Vec<_> = liaocheng.section.iter().filter(|section| section.level == Level::National).collect();
+    assert!(national.len() == 4 && national.iter().all(|section| !section.invented));
+    assert!(liaocheng.section.iter().all(|section| section.level == Level::National || section.invented));
+
+    let cross_province = plan("cross-province-2020.toml");
     let text = fs::read_to_string(service().join("plans/cross-province-2020.mapping.toml")).expect("readable");
-    let mapping = Mapping::parse(&text).expect("valid");
-    assert_eq!(mapping.sections.map(|sections| sections.len()), Some(98));
+    let sections = Mapping::parse(&text).expect("valid").sections.expect("a table of sections");
+    let named = cross_province.section.into_iter().map(|section| (section.name, section.id)).collect();
+    assert_eq!(sections, named);
 }
