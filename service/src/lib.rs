@@ -5,6 +5,8 @@
 
 pub mod act;
 pub mod clock;
+pub mod deadlines;
+pub mod delivery;
 pub mod error;
 pub mod office;
 pub mod process;

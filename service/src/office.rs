@@ -30,6 +30,7 @@ use crate::process;
 use crate::records::{Draft, Records};
 use crate::register::Register;
 
+pub(crate) use notices::notice_mail;
 pub use readings::ImportReport;
 
 /// Times a decision is taken again when another writer was first.

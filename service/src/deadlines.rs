@@ -1,0 +1,41 @@
+//! Deadlines: reminders fire once on their day, whatever restarts in between (R9).
+
+use bishui_infra::event_log::{Batch, LogError};
+use uuid::Uuid;
+
+use crate::error::OfficeError;
+use crate::office::Office;
+use crate::records::{Draft, stream};
+
+/// Fires every reminder that is due today, late ones in the order of their days, and follows through.
+///
+/// # Errors
+/// A failure of the store.
+pub async fn fire_due(office: &Office) -> Result<(), OfficeError> {
+    office.follow_through().await?;
+    let today = office.today();
+    let due = office.register().notices_to_remind(today);
+    for id in due {
+        let (notice, version) = office.existing_notice(id).await?;
+        let mut draft = Draft::default();
+        draft.write(stream::notice(id), version, notice.due_reminders(today));
+        if draft.is_empty() {
+            continue;
+        }
+        let batch = Batch {
+            id: Uuid::new_v5(&id.0, &version.0.to_be_bytes()),
+            recorded_at: office.now(),
+            actor: "process/deadlines".to_owned(),
+            causation: None,
+            correlation: None,
+            idempotency: None,
+            writes: draft.into_writes(),
+        };
+        match office.log().append(batch).await {
+            // Whoever was first has fired it, or has changed what is due.
+            Ok(_) | Err(LogError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    office.follow_through().await
+}

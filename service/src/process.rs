@@ -1,0 +1,146 @@
+//! Process managers: each reads the log after its checkpoint and appends what follows.
+//!
+//! A step is a batch whose id and idempotency key come from the event it answers, so a step that is taken again after a
+//! crash, or by another node, records nothing twice. The checkpoint moves only after the step is durable. None of them
+//! sends anything: the mail worker does, from what they queue.
+
+mod compensation;
+mod dispatch;
+mod drafting;
+mod escalation;
+mod settlement;
+
+use bishui_domain::ids::CountyId;
+use bishui_infra::codec::CodecError;
+use bishui_infra::event_log::{Batch, Idempotency, LogError, Position, Recorded};
+use strum::{Display, EnumIter, IntoEnumIterator};
+use uuid::Uuid;
+
+use crate::error::OfficeError;
+use crate::office::Office;
+use crate::records::Draft;
+
+/// Events a process reads at a time.
+const PAGE: usize = 500;
+/// Times a step is decided again when another writer was first.
+const ATTEMPTS_MAX: usize = 20;
+
+/// The process managers, in the order in which they are given a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum Process {
+    /// Raises notices, interviews and proposals from a county's record (R4–R6, R8).
+    Escalation,
+    /// Charges and reverses (R7, R8).
+    Compensation,
+    /// Drafts notices from what escalation raised, and approves them where the plan says so (R9).
+    Drafting,
+    /// Queues the mail of approved notices and reminders, and records what was sent (R9, R10).
+    Dispatch,
+    /// Keeps ordered settlements level with the record (R7).
+    Settlement,
+}
+
+impl Process {
+    fn checkpoint(self) -> String {
+        format!("process/{self}")
+    }
+
+    /// The step that answers an event, if the event calls for one.
+    async fn step(self, office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
+        match self {
+            Self::Escalation => escalation::step(office, cause).await,
+            Self::Compensation => compensation::step(office, cause).await,
+            Self::Drafting => drafting::step(office, cause).await,
+            Self::Dispatch => dispatch::step(office, cause).await,
+            Self::Settlement => settlement::step(office, cause).await,
+        }
+    }
+
+    /// Whether events of this type can call for a step; the others are passed over unread.
+    fn concerns(self, kind: &str) -> bool {
+        let family = kind.split('.').next().unwrap_or_default();
+        match self {
+            Self::Escalation | Self::Compensation => family == "county",
+            Self::Drafting => matches!(family, "county" | "notice"),
+            Self::Dispatch => matches!(family, "notice" | "mail"),
+            Self::Settlement => matches!(family, "settlement" | "compensation" | "readings" | "section" | "plan"),
+        }
+    }
+}
+
+/// Gives every process its turn until none has anything left to do.
+pub(crate) async fn run_all(office: &Office) -> Result<(), OfficeError> {
+    loop {
+        let mut progressed = false;
+        for process in Process::iter() {
+            progressed |= run(office, process).await?;
+        }
+        if !progressed {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes one process to the end of the log; true when it had anything to read.
+async fn run(office: &Office, process: Process) -> Result<bool, OfficeError> {
+    let name = process.checkpoint();
+    let mut done = office.log().checkpoint(&name).await?;
+    let mut progressed = false;
+    loop {
+        let page = office.log().read_all(done, PAGE).await?;
+        let Some(last) = page.last().map(|last| last.position) else { return Ok(progressed) };
+        for cause in page.iter().filter(|cause| process.concerns(&cause.kind)) {
+            take_step(office, process, cause).await?;
+        }
+        office.log().move_checkpoint(&name, done, last).await?;
+        (done, progressed) = (last, true);
+    }
+}
+
+async fn take_step(office: &Office, process: Process, cause: &Recorded) -> Result<(), OfficeError> {
+    let id = Uuid::new_v5(&cause.id, process.to_string().as_bytes());
+    let key = format!("process/{process}/{}", cause.id);
+    for _ in 0..ATTEMPTS_MAX {
+        let draft = process.step(office, cause).await?;
+        if draft.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch {
+            id,
+            recorded_at: office.now(),
+            actor: format!("process/{process}"),
+            causation: Some(cause.id),
+            correlation: cause.correlation,
+            idempotency: Some(Idempotency { key: key.clone(), request: cause.id }),
+            writes: draft.into_writes(),
+        };
+        match office.log().append(batch).await {
+            Ok(_) => return Ok(()),
+            Err(LogError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let what = format!("other writers were first at every attempt of process {process} at event {}", cause.position);
+    Err(LogError::Unavailable { what, source: None }.into())
+}
+
+/// The county whose stream an event stands in.
+fn county_of(cause: &Recorded) -> Result<CountyId, OfficeError> {
+    let unreadable = |_| CodecError::Unreadable { position: cause.position.0, kind: cause.kind.clone(), source: None };
+    Ok(cause.stream.key().parse().map_err(unreadable)?)
+}
+
+/// How far each process is behind the head, in events.
+///
+/// # Errors
+/// A failure of the store.
+pub async fn lag(office: &Office) -> Result<Vec<(Process, u64)>, OfficeError> {
+    let head = office.log().head().await?;
+    let mut lags = Vec::new();
+    for process in Process::iter() {
+        let Position(done) = office.log().checkpoint(&process.checkpoint()).await?;
+        lags.push((process, head.0.saturating_sub(done)));
+    }
+    Ok(lags)
+}
