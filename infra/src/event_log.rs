@@ -5,6 +5,11 @@
 
 use std::fmt;
 
+mod admission;
+pub mod memory;
+pub mod overlay;
+mod table;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

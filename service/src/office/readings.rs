@@ -22,7 +22,7 @@ use crate::error::OfficeError;
 use crate::records::{Draft, stream};
 
 /// Most bytes in one file.
-pub const FILE_BYTES_MAX: usize = 256 << 20;
+pub(crate) const FILE_BYTES_MAX: usize = 256 << 20;
 /// Readings in one event, so that a payload stays well below the log's bound.
 const READINGS_PER_EVENT: usize = 2_000;
 
