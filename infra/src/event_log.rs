@@ -11,6 +11,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+mod admission;
+pub mod memory;
+pub mod overlay;
+pub mod sled;
+mod table;
+
 /// Most bytes in one payload.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// Most events in one batch.
@@ -247,8 +253,9 @@ pub enum LogError {
 /// An append-only log of events.
 #[async_trait]
 pub trait EventLog: Send + Sync {
-    /// Records a batch durably and whole, or refuses it. Conflicts are judged in the order of the writes, earlier
-    /// members of the same batch included. A known idempotency key answers with the places it was recorded at.
+    /// Records a batch durably and whole, or refuses it. Bounds are judged first, then the idempotency key, then
+    /// conflicts in the order of the writes, earlier members of the same batch included. A known idempotency key
+    /// answers with the places it was recorded at. A caller that stops waiting does not withdraw its batch.
     async fn append(&self, batch: Batch) -> Result<Appended, LogError>;
 
     /// Events of `stream` with a version above `after`, in order, at most `limit`.
@@ -271,7 +278,8 @@ pub trait EventLog: Send + Sync {
     /// Checkpoint of `consumer`: the last position it is done with; 0 for a consumer that never stored one.
     async fn checkpoint(&self, consumer: &str) -> Result<Position, LogError>;
 
-    /// Moves the checkpoint of `consumer` from `expected` to `to`, refused when it is elsewhere.
+    /// Moves the checkpoint of `consumer` durably from `expected` to `to`, refused when it is elsewhere. It may move
+    /// back: a consumer that starts over reads again from there.
     async fn move_checkpoint(&self, consumer: &str, expected: Position, to: Position) -> Result<(), LogError>;
 }
 

@@ -1,0 +1,90 @@
+//! A log in memory: the same promises and refusals as the durable stores, for as long as the process lives.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::admission::{check_bounds, check_consumer, place};
+use super::table::Table;
+use super::{Appended, Batch, EventLog, LogError, Position, Recorded, StreamId, StreamVersion};
+
+/// A handle to a log in memory; clones share the log.
+#[derive(Debug, Clone)]
+pub struct MemoryLog {
+    table: Arc<Mutex<Table>>,
+    head: watch::Sender<Position>,
+}
+
+impl MemoryLog {
+    /// An empty log.
+    pub fn new() -> Self {
+        let start = Position::default();
+        Self { table: Arc::new(Mutex::new(Table::above(start))), head: watch::Sender::new(start) }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().expect("no holder of the table panics")
+    }
+}
+
+impl Default for MemoryLog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl EventLog for MemoryLog {
+    async fn append(&self, mut batch: Batch) -> Result<Appended, LogError> {
+        check_bounds(&batch)?;
+        let mut table = self.table();
+        if let Some(asked) = &batch.idempotency
+            && let Some(known) = table.key(&asked.key)
+        {
+            return known.answer(asked);
+        }
+        let placed = place(&mut batch, table.head(), |stream| Ok(table.version(stream).unwrap_or_default()))?;
+        let appended = table.record(placed, batch.idempotency);
+        // Published under the lock: the head never goes back.
+        self.head.send_if_modified(|head| std::mem::replace(head, table.head()) != table.head());
+        Ok(appended)
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: StreamVersion,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, LogError> {
+        Ok(self.table().stream_after(stream, after, limit))
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, LogError> {
+        Ok(self.table().after(after, limit))
+    }
+
+    async fn head(&self) -> Result<Position, LogError> {
+        Ok(self.table().head())
+    }
+
+    fn watch(&self) -> watch::Receiver<Position> {
+        self.head.subscribe()
+    }
+
+    async fn checkpoint(&self, consumer: &str) -> Result<Position, LogError> {
+        check_consumer(consumer)?;
+        Ok(self.table().checkpoint(consumer).unwrap_or_default())
+    }
+
+    async fn move_checkpoint(&self, consumer: &str, expected: Position, to: Position) -> Result<(), LogError> {
+        check_consumer(consumer)?;
+        let mut table = self.table();
+        let actual = table.checkpoint(consumer).unwrap_or_default();
+        if actual != expected {
+            return Err(LogError::CheckpointMoved { consumer: consumer.to_owned(), expected, actual });
+        }
+        table.set_checkpoint(consumer, to);
+        Ok(())
+    }
+}
