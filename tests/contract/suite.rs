@@ -16,7 +16,7 @@ pub(crate) use repeats::*;
 /// Hands the names of all rules to a macro, after an argument of its own.
 macro_rules! for_each_rule {
     ($then:ident, [$($arg:ident)?]) => {
-        $then!(
+        $then! {
             [$($arg)?]
             positions_are_dense_in_commit_order_under_many_writers,
             one_of_many_writers_at_the_same_version_wins,
@@ -48,7 +48,7 @@ macro_rules! for_each_rule {
             a_batch_above_the_bound_is_refused,
             a_refusal_by_a_bound_records_nothing,
             a_batch_of_thousands_is_recorded_whole,
-        )
+        }
     };
 }
 pub(crate) use for_each_rule;
