@@ -89,7 +89,7 @@ pub(crate) async fn the_head_wakes_those_who_watch(make: Fixture<'_>) {
     let mut watch = log.watch();
     assert!(!watch.has_changed().unwrap(), "nothing has happened since");
     log.append(writes(1, [write(&stream("a"), at(0), 1)])).await.unwrap();
-    timeout(Duration::from_secs(60), watch.changed()).await.expect("woken").unwrap();
+    timeout(Duration::from_mins(1), watch.changed()).await.expect("woken").unwrap();
     assert_eq!(*watch.borrow_and_update(), Position(start.0 + 1));
     // What it was woken for can be read.
     assert_eq!(log.read_all(start, 10).await.unwrap().len(), 1);
