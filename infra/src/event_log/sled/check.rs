@@ -156,3 +156,6 @@ fn check_keys(store: &Store) -> Result<(), LogError> {
 fn corrupt(what: String) -> LogError {
     LogError::Corrupt { what }
 }
+
+#[cfg(test)]
+mod tests;
