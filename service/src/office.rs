@@ -264,12 +264,18 @@ impl Office {
                 self.decide_withdrawn_declaration(&section, period, &reason).await
             }
             Act::Publish { period, declare_rest } => self.decide_publication(period, declare_rest).await,
-            Act::ScheduleInterview { .. } | Act::HoldInterview { .. } | Act::RecordMinutes { .. }
-            | Act::DetermineImpact { .. } | Act::Pay { .. } | Act::Settle { .. } => self.decide_county(act).await,
-            Act::ApproveNotice { .. } | Act::DeliverNotice { .. } | Act::WithdrawNotice { .. }
-            | Act::AcknowledgeNotice { .. } | Act::AnswerNotice { .. } | Act::CloseNotice { .. } => {
-                self.decide_notice(act).await
-            }
+            Act::ScheduleInterview { .. }
+            | Act::HoldInterview { .. }
+            | Act::RecordMinutes { .. }
+            | Act::DetermineImpact { .. }
+            | Act::Pay { .. }
+            | Act::Settle { .. } => self.decide_county(act).await,
+            Act::ApproveNotice { .. }
+            | Act::DeliverNotice { .. }
+            | Act::WithdrawNotice { .. }
+            | Act::AcknowledgeNotice { .. }
+            | Act::AnswerNotice { .. }
+            | Act::CloseNotice { .. } => self.decide_notice(act).await,
             Act::RetryMail { .. } | Act::ResolveMail { .. } => self.decide_mail(act).await,
         }
     }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bishui_domain::assessment::Reason;
 use bishui_domain::compensation::{Compensation, CompensationEvent, Entry, entry};
 use bishui_domain::county::County;
 use bishui_domain::delivery::{Mail, MailEvent, Message};
@@ -14,7 +15,6 @@ use bishui_domain::period::Period;
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::round::{RoundEvent, SectionEvent};
 use bishui_domain::settlement::SettlementFile;
-use bishui_domain::assessment::Reason;
 use bishui_infra::codec::{self, CodecError};
 use bishui_infra::event_log::{Position, Recorded};
 use jiff::Timestamp;
@@ -182,7 +182,9 @@ impl Register {
     fn apply_numbering(&mut self, event: NumberingEvent) {
         match event {
             NumberingEvent::NumberAssigned { .. } => {}
-            NumberingEvent::NumberVoided { notice, reason, .. } => self.void_numbers.push(VoidNumber { notice, reason }),
+            NumberingEvent::NumberVoided { notice, reason, .. } => {
+                self.void_numbers.push(VoidNumber { notice, reason })
+            }
         }
     }
 

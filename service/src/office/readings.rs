@@ -51,7 +51,8 @@ type Group = Vec<(Offered, u64, u32)>;
 impl Office {
     pub(super) async fn decide_import(&self, csv: &[u8], mapping: Option<&str>) -> Result<Decided, OfficeError> {
         let (book, plan_version) = self.records.plan_book().await?;
-        let mapping = mapping.map(Mapping::parse).transpose().map_err(|error| OfficeError::Input { what: error.to_string() })?;
+        let mapping =
+            mapping.map(Mapping::parse).transpose().map_err(|error| OfficeError::Input { what: error.to_string() })?;
         let (groups, mut report) = self.read(csv, mapping.as_ref(), &book)?;
         let mut draft = Draft::default();
         draft.require(stream::plan(), plan_version);
@@ -242,7 +243,10 @@ fn conflict(standing: &Content, line: u64, column: u32) -> Rejection {
         line,
         column: Some(column),
         column_name: None,
-        reason: format!("another value stands for this section, time, source and indicator: {} ({status})", standing.value),
+        reason: format!(
+            "another value stands for this section, time, source and indicator: {} ({status})",
+            standing.value
+        ),
         remedy: "if this value is the right one, use `bishui revise` with a reason".to_owned(),
         code: "conflict",
     }

@@ -124,8 +124,10 @@ impl Office {
         }
         for (county, verdicts) in by_county {
             let version = self.records.version(&stream::county(&county)).await?;
-            let events = verdicts.into_iter().map(|(period, verdict)| {
-                CountyEvent::RoundRejudged { period, reason: reason.to_owned(), verdicts: vec![verdict] }
+            let events = verdicts.into_iter().map(|(period, verdict)| CountyEvent::RoundRejudged {
+                period,
+                reason: reason.to_owned(),
+                verdicts: vec![verdict],
             });
             draft.write(stream::county(&county), version, events);
         }
