@@ -152,6 +152,19 @@ impl Office {
         self
     }
 
+    /// An office on `log` that starts from what this one knows: for previews.
+    pub(crate) fn fork(&self, log: Arc<dyn EventLog>) -> Self {
+        Self {
+            records: Records::new(log),
+            clock: Arc::clone(&self.clock),
+            calendar: Arc::clone(&self.calendar),
+            settings: self.settings.clone(),
+            register: std::sync::RwLock::new(self.register().clone()),
+            following: Mutex::new(()),
+            ids: Box::new(Uuid::now_v7),
+        }
+    }
+
     /// The log.
     pub fn log(&self) -> &Arc<dyn EventLog> {
         self.records.log()

@@ -17,6 +17,7 @@ use bishui_infra::table::readings::{Readings, Resolved};
 use jiff::civil::DateTime;
 use serde::Serialize;
 
+use super::rounds::Corrections;
 use super::{Decided, Office};
 use crate::error::OfficeError;
 use crate::records::{Draft, stream};
@@ -95,6 +96,7 @@ impl Office {
         for ((section, month), group) in groups {
             sections.entry(section).or_default().insert(month, group);
         }
+        let mut corrections = Corrections::default();
         for (section, months) in sections {
             let mut dossier = Dossier::default();
             for (month, group) in months {
@@ -122,8 +124,9 @@ impl Office {
             let months: BTreeSet<_> = dossier.readings.keys().copied().collect();
             let affected = affected_rounds(&file, &months).into_iter().collect();
             dossier.file = file;
-            self.judge_again(&book, &section, (dossier, version), &affected, &reason, &mut draft).await?;
+            self.judge_again(&book, &section, (dossier, version), &affected, (&mut draft, &mut corrections)).await?;
         }
+        self.note_corrections(corrections, &reason, &mut draft).await?;
         report.rejected.sort_by_key(|rejection| (rejection.line, rejection.column));
         Ok(Decided { draft, import: Some(report) })
     }
