@@ -22,6 +22,16 @@ pub enum OfficeError {
         /// What is wrong, where, and what to do.
         what: String,
     },
+    /// The running service, asked in place of the store, said no.
+    #[error("{detail}")]
+    Remote {
+        /// The HTTP status.
+        status: u16,
+        /// The stable code.
+        code: String,
+        /// What it said.
+        detail: String,
+    },
     /// What was asked for does not exist, or the asker may not see it.
     #[error("{what} does not exist")]
     NotFound {
@@ -32,7 +42,7 @@ pub enum OfficeError {
 
 impl OfficeError {
     /// The stable code of the error.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Refused(refusal) => refusal.code(),
             Self::Log(LogError::Conflict { .. } | LogError::CheckpointMoved { .. }) => "conflict",
@@ -42,6 +52,7 @@ impl OfficeError {
             Self::Log(LogError::Unavailable { .. }) => "store_unavailable",
             Self::Log(LogError::Corrupt { .. }) | Self::Codec(_) => "store_damaged",
             Self::Input { .. } => "invalid_input",
+            Self::Remote { code, .. } => code,
             Self::NotFound { .. } => "not_found",
         }
     }

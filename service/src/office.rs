@@ -43,13 +43,14 @@ pub struct Settings {
     pub approval: Option<Approval>,
     /// The host part of Message-IDs.
     pub mail_host: String,
-    /// Whether readings dated after now are rejected; a drill's clock stands still between acts, so it takes them.
-    pub refuse_future_readings: bool,
+    /// Whether readings dated after now and rounds of periods that are not over are refused; the clock of a drill stands
+    /// still between acts, so a drill takes them.
+    pub refuse_future: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { approval: None, mail_host: "bishui.invalid".to_owned(), refuse_future_readings: true }
+        Self { approval: None, mail_host: "bishui.invalid".to_owned(), refuse_future: true }
     }
 }
 

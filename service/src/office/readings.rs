@@ -148,7 +148,7 @@ impl Office {
             None => Readings::open(csv),
         }
         .map_err(|error| input(error.to_string()))?;
-        let latest = self.settings.refuse_future_readings.then(|| self.latest_reading());
+        let latest = self.settings.refuse_future.then(|| self.latest_reading());
         let (mut groups, mut report): (BTreeMap<_, Group>, _) = (BTreeMap::new(), ImportReport::default());
         for row in readings.by_ref() {
             for cell in row.resolve(&find) {

@@ -73,6 +73,9 @@ impl Office {
         period: Period,
         declare_rest: Option<Reason>,
     ) -> Result<Decided, OfficeError> {
+        if self.settings.refuse_future && period.last_month().last_day() >= self.today() {
+            return Err(OfficeError::Input { what: format!("the period {period} is not over yet") });
+        }
         let mut draft = Draft::default();
         let (publication, published) = self.publication(period, declare_rest, &mut draft).await?;
         for (section, events) in publication.sections {
