@@ -15,3 +15,4 @@ pub mod process;
 pub mod records;
 pub mod register;
 pub mod scenario;
+pub mod view;
