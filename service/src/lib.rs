@@ -17,3 +17,4 @@ pub mod records;
 pub mod register;
 pub mod replay;
 pub mod scenario;
+pub mod view;

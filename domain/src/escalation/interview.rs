@@ -203,16 +203,38 @@ impl Interviews {
     }
 }
 
+/// A section's run of unmet periods of one cadence, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Streak {
+    /// The section.
+    pub section: SectionId,
+    /// The cadence.
+    pub cadence: Cadence,
+    /// The unmet periods that count, in time order.
+    pub periods: Vec<Period>,
+    /// Unmet periods in a row that qualify, by the settings of the newest round.
+    pub needed: u32,
+}
+
+/// Every section's streak of each cadence it was judged in, in order of section.
+pub fn streaks(county: &County) -> Vec<Streak> {
+    let streak = |((section, cadence), history): ((SectionId, Cadence), History<'_>)| {
+        let needed = history.periods.values().next_back()?.0.rules.consecutive_unmet;
+        Some(Streak { section, cadence, periods: history.walk().1, needed })
+    };
+    demanded(county).histories.into_iter().filter_map(streak).collect()
+}
+
 /// The interviews that the record demands.
-struct Demanded {
+struct Demanded<'a> {
     grounds: BTreeMap<Period, Vec<Ground>>,
     answers: Vec<Option<Period>>,
+    histories: BTreeMap<(SectionId, Cadence), History<'a>>,
 }
 
 /// Goes through publications and meetings in the order they happened.
-fn demanded(county: &County) -> Demanded {
-    let mut demanded = Demanded { grounds: BTreeMap::new(), answers: Vec::new() };
-    let mut histories: BTreeMap<(SectionId, Cadence), History<'_>> = BTreeMap::new();
+fn demanded(county: &County) -> Demanded<'_> {
+    let mut demanded = Demanded { grounds: BTreeMap::new(), answers: Vec::new(), histories: BTreeMap::new() };
     let mut open: Option<Period> = None;
     for moment in &county.timeline {
         match moment {
@@ -222,7 +244,7 @@ fn demanded(county: &County) -> Demanded {
                 let mut grounds = Vec::new();
                 for (section, verdict) in &round.verdicts {
                     let key = (section.clone(), round.period.cadence());
-                    grounds.extend(histories.entry(key).or_default().publish(round, verdict));
+                    grounds.extend(demanded.histories.entry(key).or_default().publish(round, verdict));
                 }
                 if !grounds.is_empty() {
                     let raised_by = *open.get_or_insert(round.period);
@@ -249,39 +271,45 @@ impl<'a> History<'a> {
     /// that ends in a later period; a period that has qualified ends its streak for good.
     fn publish(&mut self, round: &'a JudgedRound, verdict: &'a SectionVerdict) -> Vec<Ground> {
         self.periods.insert(round.period, (round, verdict));
-        let (mut grounds, mut streak) = (Vec::new(), 0);
+        let (grounds, _) = self.walk();
+        self.qualified.extend(grounds.iter().filter_map(|ground| ground.periods.last()));
+        grounds
+    }
+
+    /// The grounds that are new, and the unmet periods of the streak at the end.
+    fn walk(&self) -> (Vec<Ground>, Vec<Period>) {
+        let (mut grounds, mut streak) = (Vec::new(), Vec::new());
         let mut before: Option<(Period, &SectionVerdict)> = None;
         let mut year = None;
         for (period, (round, verdict)) in &self.periods {
             let rules = &round.rules;
             if rules.year_boundary == YearBoundary::Restart && year.is_some_and(|year| year != period.year()) {
-                streak = 0;
+                streak.clear();
             }
             year = Some(period.year());
             match verdict.verdict {
-                Verdict::Met => streak = 0,
-                Verdict::Unassessed(_) if rules.gap == Gap::Break => streak = 0,
+                Verdict::Met => streak.clear(),
+                Verdict::Unassessed(_) if rules.gap == Gap::Break => streak.clear(),
                 Verdict::Unassessed(_) => {}
                 Verdict::Unmet => {
-                    streak += 1;
+                    streak.push(*period);
                     let improving = before.is_some_and(|(_, before)| is_improving(before, verdict));
                     let already = self.qualified.contains(period);
-                    if already || (streak >= rules.consecutive_unmet && !improving) {
+                    if already || (streak.len() >= rules.consecutive_unmet as usize && !improving) {
                         if !already {
                             let periods = before.map(|(before, _)| before).into_iter().chain([*period]).collect();
                             let (section, cadence) = (verdict.section.clone(), period.cadence());
                             grounds.push(Ground { section, cadence, periods });
                         }
                         if rules.after_interview == AfterInterview::Restart {
-                            streak = 0;
+                            streak.clear();
                         }
                     }
                     before = Some((*period, verdict));
                 }
             }
         }
-        self.qualified.extend(grounds.iter().filter_map(|ground| ground.periods.last()));
-        grounds
+        (grounds, streak)
     }
 }
 
