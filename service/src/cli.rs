@@ -8,6 +8,7 @@ mod output;
 mod questions;
 mod serve;
 mod session;
+mod tokens;
 
 use std::process::ExitCode;
 

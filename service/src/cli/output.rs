@@ -50,7 +50,7 @@ impl Output {
             return self.line(empty);
         }
         let mut table = Table::new();
-        table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(headers.to_vec());
+        table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(headers.to_vec());
         if std::io::stdout().is_terminal() {
             table.set_content_arrangement(ContentArrangement::Dynamic);
         }
