@@ -2,4 +2,5 @@
 //!
 //! A store must promise what [`event_log::EventLog`] says; no rule of the plan is decided here.
 
+pub mod aggregate;
 pub mod event_log;

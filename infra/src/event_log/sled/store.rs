@@ -62,6 +62,12 @@ impl Store {
         Ok(self.data.sync_data()?)
     }
 
+    /// Puts another file in the place of sled's, and gives that: a disk that fails, for a test.
+    #[cfg(test)]
+    pub(super) fn replace_data(&mut self, data: File) -> File {
+        std::mem::replace(&mut self.data, data)
+    }
+
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>, LogError> {
         self.db.get(key).map_err(failed)
     }

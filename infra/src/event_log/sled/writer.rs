@@ -226,3 +226,6 @@ fn part_length(events: &[Recorded]) -> usize {
     };
     events.iter().take(PART_EVENTS_MAX).take_while(fits).count()
 }
+
+#[cfg(test)]
+mod tests;
