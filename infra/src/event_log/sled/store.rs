@@ -83,7 +83,8 @@ impl Store {
 
     /// The committed head as stored.
     pub(super) fn head(&self) -> Result<Position, LogError> {
-        Ok(Position(self.number(keys::HEAD)?.unwrap_or_default()))
+        let head = self.number(keys::HEAD)?;
+        head.map(Position).ok_or_else(|| LogError::Corrupt { what: "it has no head".into() })
     }
 
     pub(super) fn checkpoint(&self, consumer: &str) -> Result<Position, LogError> {
