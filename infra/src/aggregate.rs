@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;
-use cqrs_es::persist::{PersistedEventRepository, PersistenceError, ReplayFeed, ReplayStream};
-use cqrs_es::persist::{SerializedEvent, SerializedSnapshot};
+use cqrs_es::persist::{
+    PersistedEventRepository, PersistenceError, ReplayFeed, ReplayStream, SerializedEvent, SerializedSnapshot,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -115,12 +116,15 @@ async fn feed_events(mut feed: ReplayFeed, events: Vec<SerializedEvent>) {
 async fn feed_family(mut feed: ReplayFeed, log: Arc<dyn EventLog>, family: &'static str, head: Position) {
     let mut after = Position::default();
     while after < head {
-        let page = match log.read_all(after, PAGE_EVENTS).await {
-            Ok(page) => page,
+        let page = log.read_all(after, PAGE_EVENTS).await.and_then(|page| match page.last() {
+            Some(last) => Ok((last.position, page)),
+            None => Err(LogError::Corrupt { what: format!("event {} is missing", after.0 + 1) }),
+        });
+        let (last, page) = match page {
+            Ok(read) => read,
             Err(error) => return drop(feed.push(Err(failed(error))).await),
         };
-        let Some(last) = page.last() else { return };
-        after = last.position;
+        after = last;
         let wanted = page.into_iter().filter(|event| event.position <= head && event.stream.family() == family);
         for event in wanted.map(serialized) {
             let is_last = event.is_err();
