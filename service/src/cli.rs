@@ -54,12 +54,29 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     match &cli.command {
         Command::Serve(_) | Command::Demo(_) => serve::run(&cli, output).await,
-        Command::Init | Command::Config(_) | Command::Doctor | Command::Token(_) | Command::Drill { .. }
-        | Command::Classify { .. } | Command::Completions { .. } => offline::run(&cli, output).await,
-        Command::Status { .. } | Command::Explain { .. } | Command::Evaluate { .. } | Command::Ledger { .. }
-        | Command::Events { .. } | Command::Replay { .. } => questions::run(&cli, output).await,
-        Command::Plan(_) | Command::Import(_) | Command::Declare(_) | Command::Publish(_) | Command::Revise(_)
-        | Command::Notices(_) | Command::Interview(_) | Command::Impact(_) | Command::Pay(_) | Command::Settle(_)
+        Command::Init
+        | Command::Config(_)
+        | Command::Doctor
+        | Command::Token(_)
+        | Command::Drill { .. }
+        | Command::Classify { .. }
+        | Command::Completions { .. } => offline::run(&cli, output).await,
+        Command::Status { .. }
+        | Command::Explain { .. }
+        | Command::Evaluate { .. }
+        | Command::Ledger { .. }
+        | Command::Events { .. }
+        | Command::Replay { .. } => questions::run(&cli, output).await,
+        Command::Plan(_)
+        | Command::Import(_)
+        | Command::Declare(_)
+        | Command::Publish(_)
+        | Command::Revise(_)
+        | Command::Notices(_)
+        | Command::Interview(_)
+        | Command::Impact(_)
+        | Command::Pay(_)
+        | Command::Settle(_)
         | Command::Mail(_) => acts::run(&cli, output).await,
     }
 }
@@ -72,7 +89,10 @@ fn exit_code(error: &OfficeError) -> u8 {
         OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. }) => exit::UNAVAILABLE,
         OfficeError::Remote { status: 502..=504, .. } => exit::UNAVAILABLE,
         OfficeError::Remote { status: 400 | 413 | 415 | 422, .. } => exit::REJECTED,
-        OfficeError::Refused(_) | OfficeError::Log(_) | OfficeError::Codec(_) | OfficeError::NotFound { .. }
+        OfficeError::Refused(_)
+        | OfficeError::Log(_)
+        | OfficeError::Codec(_)
+        | OfficeError::NotFound { .. }
         | OfficeError::Remote { .. } => exit::FAILED,
     }
 }

@@ -40,6 +40,7 @@ macro_rules! for_each_rule {
             the_version_of_a_stream_is_that_of_its_last_event,
             a_stream_is_read_from_any_version_with_a_limit,
             the_log_is_read_from_any_position_with_a_limit,
+            those_who_read_beside_writers_meet_no_hole,
             streams_with_like_names_are_kept_apart,
             payloads_are_kept_byte_for_byte,
             the_head_wakes_those_who_watch,

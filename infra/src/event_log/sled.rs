@@ -25,8 +25,8 @@ mod writer;
 /// Requests that may wait for the writer; further callers wait to queue.
 const QUEUE_REQUESTS_MAX: usize = 4_096;
 
-/// A handle to an open store; clones share it. When the last is dropped, the writer finishes what is queued and the
-/// store is closed.
+/// A handle to an open store; clones share it. When the last is dropped, the drop waits until the writer has finished
+/// what is queued; the store is closed then, or when the last read that is still running ends.
 #[derive(Clone)]
 pub struct SledLog {
     inner: Arc<Inner>,

@@ -37,7 +37,8 @@ pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeEr
     let session = Session::open(cli).await?;
     match &cli.command {
         Command::Notices(NoticesCommand::Approve { notice: None, all: true }) => approve_all(&session, output).await,
-        Command::Plan(PlanCommand::Show) | Command::Notices(NoticesCommand::List { .. } | NoticesCommand::Show { .. })
+        Command::Plan(PlanCommand::Show)
+        | Command::Notices(NoticesCommand::List { .. } | NoticesCommand::Show { .. })
         | Command::Mail(MailCommand::List) => questions::list(&session, &cli.command, output).await,
         command => perform(&session, asked(command)?, output).await,
     }
@@ -79,9 +80,10 @@ fn asked(command: &Command) -> Result<Asked<'_>, OfficeError> {
             let (county, year, serious, basis) = (args.county.clone(), args.year, args.serious, args.basis.clone());
             previewed(Act::DetermineImpact { county, year, serious, basis }, args.preview.preview)
         }
-        Command::Pay(args) => {
-            previewed(Act::Pay { county: args.county.clone(), fen: Fen(args.fen), year: args.year }, args.preview.preview)
-        }
+        Command::Pay(args) => previewed(
+            Act::Pay { county: args.county.clone(), fen: Fen(args.fen), year: args.year },
+            args.preview.preview,
+        ),
         Command::Settle(args) => {
             let provincial_payable = Fen(args.provincial_payable_fen);
             previewed(Act::Settle { year: args.year, provincial_payable }, args.preview.preview)
@@ -180,7 +182,8 @@ async fn perform(session: &Session, asked: Asked<'_>, output: &Output) -> Result
 async fn approve_all(session: &Session, output: &Output) -> Result<ExitCode, OfficeError> {
     let state = Some(bishui_domain::notice::NoticeState::Drafted);
     let waiting = session.ask(&Query::Notices { county: None, state }).await?;
-    let ids = waiting.as_array().into_iter().flatten().filter_map(|notice| cell(notice, "/id").parse::<NoticeId>().ok());
+    let ids =
+        waiting.as_array().into_iter().flatten().filter_map(|notice| cell(notice, "/id").parse::<NoticeId>().ok());
     let mut approved = Vec::new();
     for notice in ids {
         session.perform(&Act::ApproveNotice { notice }, false).await?;
@@ -217,7 +220,11 @@ fn show_import(output: &Output, import: &Value) {
     let rejected = import["rejected"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut row: Vec<String> = fields.iter().map(|field| cell(import, &format!("/{field}"))).collect();
     row.push(rejected.len().to_string());
-    output.table(&["rows", "readings taken", "of these out of use", "duplicates", "missing", "skipped rows", "rejected"], vec![row], "");
+    output.table(
+        &["rows", "readings taken", "of these out of use", "duplicates", "missing", "skipped rows", "rejected"],
+        vec![row],
+        "",
+    );
     const SHOWN: usize = 20;
     if !rejected.is_empty() {
         let shown = Value::Array(rejected.iter().take(SHOWN).cloned().collect());
@@ -258,11 +265,19 @@ fn show_preview(output: &Output, preview: &Value) {
         output.line(format_args!("settlement: municipal {} → {}", side("before"), side("after")));
     }
     for notice in preview["notices"].as_array().into_iter().flatten() {
-        let due: Vec<_> = notice["duties"].as_array().into_iter().flatten().map(|duty| {
-            format!("{} due {}", cell(duty, "/duty"), cell(duty, "/deadline/due_on"))
-        }).collect();
+        let due: Vec<_> = notice["duties"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|duty| format!("{} due {}", cell(duty, "/duty"), cell(duty, "/deadline/due_on")))
+            .collect();
         let due = if due.is_empty() { String::new() } else { format!("; if sent today: {}", due.join(", ")) };
-        output.line(format_args!("notice: {} to {} {}{due}", cell(notice, "/kind"), cell(notice, "/county"), cell(notice, "/period")));
+        output.line(format_args!(
+            "notice: {} to {} {}{due}",
+            cell(notice, "/kind"),
+            cell(notice, "/county"),
+            cell(notice, "/period")
+        ));
     }
     let events = preview["events"].as_array().map_or(0, Vec::len);
     output.line(format_args!("{events} events would be recorded; nothing was"));
@@ -270,7 +285,8 @@ fn show_preview(output: &Output, preview: &Value) {
 
 /// Writes rejected rows as CSV; a text that a spreadsheet would run as a formula is made plain with an apostrophe.
 fn write_rejected(path: &Path, rejected: &Value) -> Result<(), OfficeError> {
-    let guard = |text: String| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text };
+    let guard =
+        |text: String| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text };
     let mut text = String::from("\u{feff}line,column,name,code,reason,remedy\r\n");
     for row in rows(rejected, &["/line", "/column", "/column_name", "/code", "/reason", "/remedy"]) {
         let fields = row.into_iter().map(|field| format!("\"{}\"", guard(field).replace('"', "\"\"")));

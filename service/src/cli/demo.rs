@@ -62,7 +62,8 @@ pub(super) async fn play(calendar: Arc<WorkCalendar>, output: &Output) -> Result
     let mailer: Arc<dyn Mailer> = Arc::new(SpoolMailer::open(data.join(SPOOL_DIR)).map_err(failed)?);
     let stage = Stage::new(&play, Arc::clone(&log), calendar, Arc::clone(&mailer));
     let bar = if output.is_json() { ProgressBar::hidden() } else { ProgressBar::new(play.acts.len() as u64) };
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} acts, {msg}").unwrap_or(ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} acts, {msg}").unwrap_or(ProgressStyle::default_bar());
     bar.set_style(style);
     let refusals = stage
         .play(&play, |done| {

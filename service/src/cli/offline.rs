@@ -13,9 +13,9 @@ use super::args::{Cli, Command, ConfigCommand};
 use super::output::Output;
 use super::{exit, questions, session};
 use crate::config::{Config, FILE_NAME, STORE_DIR};
+use crate::drill;
 use crate::error::OfficeError;
 use crate::scenario::Play;
-use crate::drill;
 
 /// The settings file that `init` writes: every key with its default, to be filled in.
 const SETTINGS: &str = r#"# Settings of bishui. Every key may also be given as a variable: BISHUI_LISTEN, BISHUI_SMTP__HOST, …
@@ -139,7 +139,8 @@ fn classify_file(file: &Path, output: &Output) -> Result<ExitCode, OfficeError> 
         }
         let Some(body) = sample.water else { continue };
         let result = classify(&sample.values.into_iter().collect(), body, &required);
-        let line = json!({ "row": sample.row, "class": result.class, "evaluated": result.evaluated, "worst": result.worst });
+        let line =
+            json!({ "row": sample.row, "class": result.class, "evaluated": result.evaluated, "worst": result.worst });
         output.line(line);
     }
     Ok(code)

@@ -91,8 +91,12 @@ fn status(output: &Output, counties: &Value) {
             cell(county, "/county"),
             cell(county, "/name"),
             format!("{}/{}", cell(county, "/interviews_held"), cell(county, "/interviews_needed")),
-            open.map(|open| format!("open since {}", cell(open, "/raised_by"))).unwrap_or_default(),
-            rows(&county["proposals"], &["/year", "/status"]).iter().map(|p| p.join(" ")).collect::<Vec<_>>().join(", "),
+            open.map(|open| format!("open since {}", cell(open, "/period"))).unwrap_or_default(),
+            rows(&county["proposals"], &["/year", "/status"])
+                .iter()
+                .map(|p| p.join(" "))
+                .collect::<Vec<_>>()
+                .join(", "),
             bishui_domain::money::Fen(balance).to_string(),
             items(&county["deadlines"]).len().to_string(),
         ]
@@ -113,7 +117,12 @@ fn status(output: &Output, counties: &Value) {
             let at = |field: &str| cell(deadline, field);
             let late = if deadline["overdue"] == true { " OVERDUE" } else { "" };
             let provisional = if deadline["provisional"] == true { " (provisional)" } else { "" };
-            output.line(format_args!("  ! {} {}: due {}{provisional}{late}", at("/number"), at("/duty"), at("/due_on")));
+            output.line(format_args!(
+                "  ! {} {}: due {}{provisional}{late}",
+                at("/number"),
+                at("/duty"),
+                at("/due_on")
+            ));
         }
     }
 }
@@ -132,13 +141,25 @@ fn explanation(output: &Output, answer: &Value) {
         or_nothing(at("/reason"))
     ));
     let fields = ["/name", "/printed", "/value", "/class", "/limit", "/multiple", "/basis", "/left_out"];
-    output.table(&["indicator", "printed", "value", "class", "limit", "multiple", "made from", "left out"], rows(&answer["indicators"], &fields), "no indicator has a value");
+    output.table(
+        &["indicator", "printed", "value", "class", "limit", "multiple", "made from", "left out"],
+        rows(&answer["indicators"], &fields),
+        "no indicator has a value",
+    );
     for month in items(&answer["months"]) {
         let used = items(&month["readings"]).iter().filter(|reading| reading["used"] == true).count();
         let all = items(&month["readings"]).len();
-        output.line(format_args!("{}: {used} of {all} readings used (readings at version {})", cell(month, "/month"), cell(month, "/version")));
+        output.line(format_args!(
+            "{}: {used} of {all} readings used (readings at version {})",
+            cell(month, "/month"),
+            cell(month, "/version")
+        ));
         let fields = ["/at", "/source", "/indicator", "/value", "/status", "/used", "/why"];
-        output.table(&["time", "source", "indicator", "value", "status", "used", "why not"], rows(&month["readings"], &fields), "  no readings");
+        output.table(
+            &["time", "source", "indicator", "value", "status", "used", "why not"],
+            rows(&month["readings"], &fields),
+            "  no readings",
+        );
     }
     output.line(format_args!("plan revision {}; settings in force:", at("/revision")));
     output.line(serde_json::to_string(&answer["rules"]).unwrap_or_default());
@@ -147,8 +168,27 @@ fn explanation(output: &Output, answer: &Value) {
 
 fn verdicts(output: &Output, lines: &Value) {
     let row = |line: &Value| {
-        let unmet = items(&line["unmet"]).iter().map(|u| format!("{} {} (limit {}{})", cell(u, "/indicator"), cell(u, "/value"), cell(u, "/limit"), match cell(u, "/multiple") { m if m.is_empty() => m, m => format!(", ×{m}") }));
-        vec![cell(line, "/section"), cell(line, "/verdict"), cell(line, "/class"), cell(line, "/target"), cell(line, "/evaluated"), unmet.collect::<Vec<_>>().join("; "), cell(line, "/reason")]
+        let unmet = items(&line["unmet"]).iter().map(|u| {
+            format!(
+                "{} {} (limit {}{})",
+                cell(u, "/indicator"),
+                cell(u, "/value"),
+                cell(u, "/limit"),
+                match cell(u, "/multiple") {
+                    m if m.is_empty() => m,
+                    m => format!(", ×{m}"),
+                }
+            )
+        });
+        vec![
+            cell(line, "/section"),
+            cell(line, "/verdict"),
+            cell(line, "/class"),
+            cell(line, "/target"),
+            cell(line, "/evaluated"),
+            unmet.collect::<Vec<_>>().join("; "),
+            cell(line, "/reason"),
+        ]
     };
     let headers = ["section", "verdict", "class", "target", "of 21", "unmet", "reason"];
     output.table(&headers, items(lines).iter().map(row).collect(), "no section is active in this period");
@@ -157,35 +197,83 @@ fn verdicts(output: &Output, lines: &Value) {
 fn ledger(output: &Output, answer: &Value) {
     let row = |line: &Value| {
         let at = |field: &str| cell(line, field);
-        vec![at("/position"), at("/county_name"), at("/what"), at("/month"), at("/sections"), at("/debit"), at("/credit"), yuan(line, "/fen"), yuan(line, "/balance_fen")]
+        vec![
+            at("/position"),
+            at("/county_name"),
+            at("/what"),
+            at("/month"),
+            at("/sections"),
+            at("/debit"),
+            at("/credit"),
+            yuan(line, "/fen"),
+            yuan(line, "/balance_fen"),
+        ]
     };
     let headers = ["position", "county", "what", "month", "sections", "debit", "credit", "amount", "owed after"];
     output.table(&headers, items(&answer["lines"]).iter().map(row).collect(), "no movement");
-    output.line(format_args!("{}: debits {} = credits {}", cell(answer, "/year"), yuan(answer, "/debit_fen"), yuan(answer, "/credit_fen")));
+    output.line(format_args!(
+        "{}: debits {} = credits {}",
+        cell(answer, "/year"),
+        yuan(answer, "/debit_fen"),
+        yuan(answer, "/credit_fen")
+    ));
 }
 
 fn events(output: &Output, answer: &Value) {
     let fields = ["/position", "/recorded_at", "/type", "/stream", "/version", "/actor"];
-    output.table(&["position", "recorded", "type", "stream", "version", "actor"], rows(&answer["events"], &fields), "no event after this position");
+    output.table(
+        &["position", "recorded", "type", "stream", "version", "actor"],
+        rows(&answer["events"], &fields),
+        "no event after this position",
+    );
     output.line(format_args!("head: {}", cell(answer, "/head")));
 }
 
 fn plan(output: &Output, answer: &Value) {
     let plan = &answer["plan"];
     let at = |field: &str| cell(plan, field);
-    output.line(format_args!("{} ({}), year {}, revision {} from {}", at("/plan/id"), at("/plan/municipality"), at("/plan/year"), cell(answer, "/revision"), cell(answer, "/effective_from")));
+    output.line(format_args!(
+        "{} ({}), year {}, revision {} from {}",
+        at("/plan/id"),
+        at("/plan/municipality"),
+        at("/plan/year"),
+        cell(answer, "/revision"),
+        cell(answer, "/effective_from")
+    ));
     if !at("/plan/note").is_empty() {
         output.line(at("/plan/note"));
     }
-    output.table(&["county", "name", "kind", "emails", "invented"], rows(&plan["county"], &["/id", "/name", "/kind", "/emails", "/invented"]), "no county");
+    output.table(
+        &["county", "name", "kind", "emails", "invented"],
+        rows(&plan["county"], &["/id", "/name", "/kind", "/emails", "/invented"]),
+        "no county",
+    );
     let fields = ["/id", "/name", "/water", "/kind", "/county", "/level", "/target", "/from", "/until", "/invented"];
-    output.table(&["section", "name", "water", "kind", "county", "level", "target", "from", "until", "invented"], rows(&plan["section"], &fields), "no section");
+    output.table(
+        &["section", "name", "water", "kind", "county", "level", "target", "from", "until", "invented"],
+        rows(&plan["section"], &fields),
+        "no section",
+    );
     output.line(format_args!("rules: {}", plan["rules"]));
 }
 
 fn notices(output: &Output, list: &Value) {
-    let fields = ["/id", "/kind_chinese", "/number", "/county_name", "/period", "/state_chinese", "/sent_on", "/due_on", "/overdue"];
-    output.table(&["id", "kind", "number", "county", "period", "state", "sent", "next due", "overdue"], rows(list, &fields), "no notice");
+    let fields = [
+        "/id",
+        "/kind_chinese",
+        "/number",
+        "/county_name",
+        "/period",
+        "/state_chinese",
+        "/sent_on",
+        "/due_on",
+        "/overdue",
+    ];
+    output.table(
+        &["id", "kind", "number", "county", "period", "state", "sent", "next due", "overdue"],
+        rows(list, &fields),
+        "no notice",
+    );
 }
 
 fn notice_text(output: &Output, answer: &Value) {
@@ -193,13 +281,25 @@ fn notice_text(output: &Output, answer: &Value) {
     output.line(format_args!("{} {} {}", at("/kind_chinese"), at("/number"), at("/state_chinese")));
     output.line(at("/text"));
     let fields = ["/duty", "/due_on", "/provisional", "/open", "/overdue", "/calculation"];
-    output.table(&["duty", "due", "provisional", "open", "overdue", "how it was counted"], rows(&answer["deadlines"], &fields), "no deadline");
-    output.table(&["position", "when", "what", "who"], rows(&answer["history"], &["/position", "/recorded_at", "/type", "/actor"]), "");
+    output.table(
+        &["duty", "due", "provisional", "open", "overdue", "how it was counted"],
+        rows(&answer["deadlines"], &fields),
+        "no deadline",
+    );
+    output.table(
+        &["position", "when", "what", "who"],
+        rows(&answer["history"], &["/position", "/recorded_at", "/type", "/actor"]),
+        "",
+    );
 }
 
 fn mails(output: &Output, list: &Value) {
     let fields = ["/id", "/kind", "/county", "/period", "/subject", "/counts", "/attempts", "/retry_at"];
-    output.table(&["id", "kind", "county", "period", "subject", "recipients", "attempts", "next attempt"], rows(list, &fields), "no mail");
+    output.table(
+        &["id", "kind", "county", "period", "subject", "recipients", "attempts", "next attempt"],
+        rows(list, &fields),
+        "no mail",
+    );
 }
 
 /// The short table of an end state: also what the demonstration prints.
@@ -207,7 +307,8 @@ pub(super) fn end_state(output: &Output, state: &Value) {
     let count = |list: &str, field: &str, wanted: &str| {
         items(&state[list]).iter().filter(|line| cell(line, field) == wanted).count()
     };
-    let rounds: std::collections::BTreeSet<_> = items(&state["verdicts"]).iter().map(|line| cell(line, "/period")).collect();
+    let rounds: std::collections::BTreeSet<_> =
+        items(&state["verdicts"]).iter().map(|line| cell(line, "/period")).collect();
     let charged: i64 = items(&state["charges"]).iter().filter_map(|line| line["fen"].as_i64()).sum();
     let by_status = |list: &str, words: &[&str]| {
         let counts = words.iter().map(|word| (count(list, "/status", word), word)).filter(|(count, _)| *count > 0);
@@ -215,8 +316,19 @@ pub(super) fn end_state(output: &Output, state: &Value) {
     };
     let rows = vec![
         vec!["rounds published".to_owned(), rounds.len().to_string()],
-        vec!["verdicts".to_owned(), format!("{} met, {} unmet, {} unassessed", count("verdicts", "/verdict", "met"), count("verdicts", "/verdict", "unmet"), count("verdicts", "/verdict", "unassessed"))],
-        vec!["charges".to_owned(), format!("{}, {} in all", items(&state["charges"]).len(), bishui_domain::money::Fen(charged))],
+        vec![
+            "verdicts".to_owned(),
+            format!(
+                "{} met, {} unmet, {} unassessed",
+                count("verdicts", "/verdict", "met"),
+                count("verdicts", "/verdict", "unmet"),
+                count("verdicts", "/verdict", "unassessed")
+            ),
+        ],
+        vec![
+            "charges".to_owned(),
+            format!("{}, {} in all", items(&state["charges"]).len(), bishui_domain::money::Fen(charged)),
+        ],
         vec!["warning notices".to_owned(), by_status("warnings", &["standing", "withdrawn"])],
         vec!["interviews".to_owned(), by_status("interviews", &["required", "held", "cancelled"])],
         vec!["proposals".to_owned(), by_status("proposals", &["drafted", "issued", "shelved", "withdrawn"])],

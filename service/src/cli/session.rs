@@ -109,7 +109,9 @@ impl Session {
                 local.office.follow_through().await?;
                 answer(&local.office, &Scope::City, query).await
             }
-            Self::Remote(remote) => remote.post("/api/v1/queries", &serde_json::to_value(query).expect("queries are JSON")),
+            Self::Remote(remote) => {
+                remote.post("/api/v1/queries", &serde_json::to_value(query).expect("queries are JSON"))
+            }
         }
     }
 

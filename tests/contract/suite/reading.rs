@@ -47,6 +47,38 @@ pub(crate) async fn the_log_is_read_from_any_position_with_a_limit(make: Fixture
     assert_eq!(log.read_all(Position(u64::MAX), 1).await.unwrap(), []);
 }
 
+pub(crate) async fn those_who_read_beside_writers_meet_no_hole(make: Fixture<'_>) {
+    let log = make();
+    let start = log.head().await.unwrap().0;
+    let end = start + 8 * 40;
+    let mut writers = JoinSet::new();
+    for writer in 0..8_u32 {
+        let log = Arc::clone(&log);
+        let county = stream(&format!("w{writer}"));
+        writers.spawn(async move {
+            for number in 0..40 {
+                let batch = writes(u128::from(writer * 100 + number), [write(&county, Expected::Any, 1)]);
+                log.append(batch).await.unwrap();
+            }
+        });
+    }
+    // As a subscription does: wake, read on by position, and compare the stream's view with the log's.
+    let mut watch = log.watch();
+    let mut after = start;
+    while after < end {
+        for event in log.read_all(Position(after), 7).await.unwrap() {
+            after += 1;
+            assert_eq!(event.position.0, after);
+            let before = StreamVersion(event.version.0 - 1);
+            assert_eq!(log.read_stream(&event.stream, before, 1).await.unwrap(), [event]);
+        }
+        if log.head().await.unwrap().0 == after && after < end {
+            timeout(Duration::from_mins(1), watch.changed()).await.expect("woken").unwrap();
+        }
+    }
+    writers.join_all().await;
+}
+
 pub(crate) async fn streams_with_like_names_are_kept_apart(make: Fixture<'_>) {
     let log = make();
     let names = ["a", "a/b", "a\0", "a\0\0\0\0\0\0\0\0", "ab", "A", "", "河", "河\u{0}"];

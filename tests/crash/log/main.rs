@@ -18,9 +18,12 @@ mod victim;
 /// Kills without `BISHUI_CRASH_ROUNDS`.
 const ROUNDS: u64 = 50;
 /// Kills on one directory; the log is read whole after each.
-const ROUNDS_PER_STORE: u64 = 25;
+const ROUNDS_PER_STORE: u64 = 10;
 /// Most acknowledgements waited for before a kill.
-const ACKNOWLEDGEMENTS_MAX: u64 = 400;
+const ACKNOWLEDGEMENTS_MAX: u64 = 300;
+/// Most steps that the parent computes between the last acknowledgement and the kill, about a tenth of a second. A kill
+/// at once would always fall at the beginning of a group and never into the writing of a large one.
+const STEPS_MAX: u64 = 1 << 22;
 /// Directory given to the process that will be killed.
 const STORE: &str = "BISHUI_CRASH_STORE";
 /// What the victim prints before it opens the store.
@@ -61,7 +64,8 @@ fn a_killed_log_keeps_what_it_acknowledged() {
         }
         // One round in eight is killed while it opens the store.
         let wanted = if next(&mut random).is_multiple_of(8) { 0 } else { next(&mut random) % ACKNOWLEDGEMENTS_MAX + 1 };
-        let acknowledged = kill_after(store.path(), wanted);
+        let steps = next(&mut random) % STEPS_MAX;
+        let acknowledged = kill_after(store.path(), wanted, steps);
         total += acknowledged.len();
         known.extend(acknowledged);
         let head = check::reopened(store.path(), &known);
@@ -70,8 +74,9 @@ fn a_killed_log_keeps_what_it_acknowledged() {
     println!("ok: {rounds} kills, {total} acknowledged batches, none lost");
 }
 
-/// Runs the victim on `store` until it printed `wanted` acknowledgements, kills it, and gives all that it printed.
-fn kill_after(store: &Path, wanted: u64) -> Vec<Acknowledged> {
+/// Runs the victim on `store` until it printed `wanted` acknowledgements, computes `steps` steps, kills it, and gives
+/// all that it printed.
+fn kill_after(store: &Path, wanted: u64, steps: u64) -> Vec<Acknowledged> {
     let program = env::current_exe().unwrap();
     let mut victim = Command::new(program).env(STORE, store).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
@@ -79,6 +84,10 @@ fn kill_after(store: &Path, wanted: u64) -> Vec<Acknowledged> {
     let mut acknowledged = Vec::new();
     for _ in 0..wanted {
         acknowledged.push(parse(&lines.next().expect("the victim lives until it is killed").unwrap()));
+    }
+    let mut idle = steps;
+    for _ in 0..steps {
+        std::hint::black_box(next(&mut idle));
     }
     victim.kill().unwrap();
     // What it printed between the last line read and its end was acknowledged too.

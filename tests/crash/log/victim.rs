@@ -16,7 +16,7 @@ use crate::READY;
 /// Writers at once.
 pub(super) const WRITERS: u64 = 8;
 /// Every so many batches of writer 0 are large.
-pub(super) const LARGE_EVERY: u64 = 25;
+pub(super) const LARGE_EVERY: u64 = 20;
 /// Events of a large batch in its bulk stream: more than a store would write in one piece.
 pub(super) const LARGE_EVENTS: u64 = 1_300;
 

@@ -47,8 +47,12 @@ fn write(store: &Store, batch: Batch) -> Result<(), LogError> {
     store.apply(batch).and_then(|()| store.sync()).map_err(failed)
 }
 
-/// Removes the parts of a large group whose last part, with the head, was never written.
+/// Removes the parts of a large group whose last part, with the head, was never written. Without the mark of such a
+/// group nothing is removed: events above the head are then a damage to look at.
 fn drop_unfinished(store: &Store, head: Position) -> Result<(), LogError> {
+    if store.number(keys::UNFINISHED)? != Some(head.0) {
+        return Ok(());
+    }
     let mut dropped = 0_u64;
     // From the end, so that what remains after an interruption is again a beginning.
     while let Some(last) = last_position(store)?.filter(|last| *last > head) {
@@ -64,11 +68,10 @@ fn drop_unfinished(store: &Store, head: Position) -> Result<(), LogError> {
             store.flush().map_err(failed)?;
         }
     }
-    if dropped > 0 {
-        tracing::warn!(events = dropped, %head, "removed the beginning of a group that was never acknowledged");
-        store.sync().map_err(failed)?;
-    }
-    Ok(())
+    tracing::warn!(events = dropped, %head, "removed the beginning of a group that was never acknowledged");
+    let mut batch = Batch::default();
+    batch.remove(keys::UNFINISHED);
+    write(store, batch)
 }
 
 fn last_position(store: &Store) -> Result<Option<Position>, LogError> {

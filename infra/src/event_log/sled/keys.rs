@@ -6,8 +6,11 @@ use crate::event_log::{Position, StreamId, StreamVersion};
 
 /// Store format.
 pub(super) const FORMAT: &[u8] = b"m/format";
-/// Position up to which the log is committed; events above it are left over from an unfinished group.
+/// Position up to which the log is committed.
 pub(super) const HEAD: &[u8] = b"m/head";
+/// Head that a group written in parts stands on, there from its first part to its last. Only then may there be
+/// events above the head.
+pub(super) const UNFINISHED: &[u8] = b"m/unfinished";
 
 const CHECKPOINT: u8 = b'c';
 const EVENT: u8 = b'e';

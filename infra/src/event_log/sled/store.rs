@@ -62,6 +62,12 @@ impl Store {
         Ok(self.data.sync_data()?)
     }
 
+    /// Puts another file in the place of sled's, and gives that: a disk that fails, for a test.
+    #[cfg(test)]
+    pub(super) fn replace_data(&mut self, data: File) -> File {
+        std::mem::replace(&mut self.data, data)
+    }
+
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>, LogError> {
         self.db.get(key).map_err(failed)
     }
@@ -77,7 +83,8 @@ impl Store {
 
     /// The committed head as stored.
     pub(super) fn head(&self) -> Result<Position, LogError> {
-        Ok(Position(self.number(keys::HEAD)?.unwrap_or_default()))
+        let head = self.number(keys::HEAD)?;
+        head.map(Position).ok_or_else(|| LogError::Corrupt { what: "it has no head".into() })
     }
 
     pub(super) fn checkpoint(&self, consumer: &str) -> Result<Position, LogError> {

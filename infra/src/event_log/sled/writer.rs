@@ -151,6 +151,7 @@ impl Writer {
             if rest.is_empty() {
                 last = tree;
             } else {
+                tree.insert(keys::UNFINISHED, &self.head.0.to_be_bytes());
                 self.store.apply(tree)?;
                 self.store.flush()?;
             }
@@ -158,6 +159,7 @@ impl Writer {
         if group.events.len() > part_length(&group.events) {
             // The parts are on the disk before the head that makes them part of the log.
             self.store.sync()?;
+            last.remove(keys::UNFINISHED);
         }
         for (key, record) in &group.keys {
             put_key(&mut last, key, *record);
@@ -226,3 +228,6 @@ fn part_length(events: &[Recorded]) -> usize {
     };
     events.iter().take(PART_EVENTS_MAX).take_while(fits).count()
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,18 @@ fn a_lost_head_or_tail_is_found_at_opening() {
     let (_dir, store) = filled();
     store.db.insert(keys::HEAD, &(EVENTS + 1).to_be_bytes()).unwrap();
     assert_corrupt(start(&store), "the head is 101, but the last event is 100");
+    store.db.remove(keys::HEAD).unwrap();
+    assert_corrupt(start(&store), "it has no head");
+}
+
+#[test]
+fn events_above_the_head_are_never_removed_without_the_mark_of_their_group() {
+    let (_dir, store) = filled();
+    store.db.insert(keys::HEAD, &(EVENTS - 1).to_be_bytes()).unwrap();
+    assert_corrupt(start(&store), "the head is 99, but the last event is 100");
+    store.db.insert(keys::UNFINISHED, &(EVENTS - 2).to_be_bytes()).unwrap();
+    assert_corrupt(start(&store), "the head is 99, but the last event is 100");
+    assert_eq!(store.event(Position(EVENTS)).unwrap(), event(EVENTS));
 }
 
 #[test]
@@ -139,9 +151,11 @@ fn the_parts_of_an_unfinished_group_are_removed() {
     let (_dir, store) = filled();
     let mut batch = Batch::default();
     (EVENTS + 1..=EVENTS + 9).for_each(|position| put_event(&mut batch, &event(position)));
+    batch.insert(keys::UNFINISHED, &EVENTS.to_be_bytes());
     store.apply(batch).unwrap();
     assert_eq!(start(&store).unwrap(), Position(EVENTS));
     verify(&store, Position(EVENTS)).unwrap();
+    assert_eq!(store.number(keys::UNFINISHED).unwrap(), None);
     assert_eq!(last_position(&store).unwrap(), Some(Position(EVENTS)));
     assert_eq!(store.version(&StreamId::new("section", 1)).unwrap(), event(EVENTS - 1).version);
 }
