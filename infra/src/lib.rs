@@ -2,12 +2,9 @@
 //!
 //! A store must promise what [`event_log::EventLog`] says; no rule of the plan is decided here.
 
-<<<<<<< HEAD
+pub mod aggregate;
 pub mod calendar;
 pub mod codec;
-=======
-pub mod aggregate;
->>>>>>> log
 pub mod event_log;
 pub mod mail;
 pub mod table;
