@@ -269,15 +269,15 @@ impl Office {
     }
 
     async fn decide(&self, act: &Act) -> Result<Decided, OfficeError> {
-        match act.clone() {
+        match act {
             Act::AdoptPlan { .. } | Act::AmendPlan { .. } | Act::CorrectTarget { .. } => self.decide_plan(act).await,
-            Act::Import { csv, mapping, .. } => self.decide_import(&csv, mapping.as_deref()).await,
-            Act::Revise { csv, reason, evidence, .. } => self.decide_revision(&csv, reason, evidence).await,
-            Act::Declare { section, period, reason } => self.decide_declaration(&section, period, reason).await,
+            Act::Import { csv, mapping, .. } => self.decide_import(csv, mapping.as_deref()).await,
+            Act::Revise { csv, reason, evidence, .. } => self.decide_revision(csv, reason, evidence.clone()).await,
+            Act::Declare { section, period, reason } => self.decide_declaration(section, *period, *reason).await,
             Act::WithdrawDeclaration { section, period, reason } => {
-                self.decide_withdrawn_declaration(&section, period, &reason).await
+                self.decide_withdrawn_declaration(section, *period, reason).await
             }
-            Act::Publish { period, declare_rest } => self.decide_publication(period, declare_rest).await,
+            Act::Publish { period, declare_rest } => self.decide_publication(*period, *declare_rest).await,
             Act::ScheduleInterview { .. }
             | Act::HoldInterview { .. }
             | Act::RecordMinutes { .. }
