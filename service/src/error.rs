@@ -22,6 +22,9 @@ pub enum OfficeError {
         /// What is wrong, where, and what to do.
         what: String,
     },
+    /// What the act is meant for has changed since the asker saw it.
+    #[error("it has changed since it was read; read it again and decide again")]
+    Moved,
     /// What was asked for does not exist, or the asker may not see it.
     #[error("{what} does not exist")]
     NotFound {
@@ -42,6 +45,7 @@ impl OfficeError {
             Self::Log(LogError::Unavailable { .. }) => "store_unavailable",
             Self::Log(LogError::Corrupt { .. }) | Self::Codec(_) => "store_damaged",
             Self::Input { .. } => "invalid_input",
+            Self::Moved => "precondition_failed",
             Self::NotFound { .. } => "not_found",
         }
     }

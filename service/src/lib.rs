@@ -3,6 +3,7 @@
 //! This is the only place where time passes, ids are drawn and things are sent. An act is decided on the streams it
 //! concerns, appended, and followed through by the processes; projections serve people.
 
+pub mod accounts;
 pub mod act;
 pub mod clock;
 pub mod deadlines;
@@ -10,6 +11,7 @@ pub mod delivery;
 pub mod drill;
 pub mod end_state;
 pub mod error;
+pub mod http;
 pub mod office;
 pub mod process;
 pub mod records;
