@@ -16,11 +16,14 @@ use bishui_domain::period::beijing_date;
 use bishui_domain::plan::book::{PlanBook, PlanRevision};
 use bishui_domain::plan::rules::Approval;
 use bishui_domain::refusal::Refusal;
-use bishui_infra::event_log::{Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded};
+use bishui_infra::event_log::{
+    Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::act::Act;
@@ -61,19 +64,22 @@ pub struct Request {
     pub actor: String,
     /// The client's key, by which a repetition is recognised.
     pub idempotency_key: Option<String>,
+    /// The act is meant for this stream at this version only.
+    pub if_match: Option<(StreamId, StreamVersion)>,
 }
 
 impl Request {
     /// A request of `actor` without a key.
     pub fn by(actor: impl Into<String>) -> Self {
-        Self { actor: actor.into(), idempotency_key: None }
+        Self { actor: actor.into(), ..Self::default() }
     }
 }
 
 /// An event of a receipt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventLine {
     /// Its position.
+    #[schema(value_type = u64)]
     pub position: Position,
     /// Its type.
     #[serde(rename = "type")]
@@ -90,9 +96,10 @@ impl From<&Recorded> for EventLine {
 }
 
 /// What an act has led to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Receipt {
     /// The head of the log once everything that follows was recorded; read from here to see the act's effects.
+    #[schema(value_type = u64)]
     pub position: Position,
     /// The act's own events; at most a thousand are listed.
     pub events: Vec<EventLine>,
@@ -206,7 +213,14 @@ impl Office {
         }
         let id = (self.ids)();
         for _ in 0..ATTEMPTS_MAX {
-            let decided = self.decide(act).await?;
+            let mut decided = self.decide(act).await?;
+            if let Some((stream, version)) = &request.if_match {
+                decided.draft.require(stream.clone(), *version);
+                // The decision may rest on a newer state than the one that the asker saw.
+                if decided.draft.expects(stream) != Some(*version) || self.records.version(stream).await? != *version {
+                    return Err(OfficeError::Moved);
+                }
+            }
             if decided.draft.is_empty() {
                 let position = self.log().head().await?;
                 return Ok(Receipt { position, events: vec![], duplicate: false, import: decided.import });

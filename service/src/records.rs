@@ -240,6 +240,15 @@ impl Draft {
         }
     }
 
+    /// The version of `stream` that the decision rests on.
+    pub fn expects(&self, stream: &StreamId) -> Option<StreamVersion> {
+        let write = self.writes.iter().find(|write| write.stream == *stream)?;
+        match write.expected {
+            Expected::Any => None,
+            Expected::Exactly(version) => Some(version),
+        }
+    }
+
     /// Adds `events` to `stream`, which was read at `version`.
     pub fn write<E: Into<Event>>(
         &mut self,

@@ -28,7 +28,7 @@ pub(crate) const FILE_BYTES_MAX: usize = 256 << 20;
 const READINGS_PER_EVENT: usize = 2_000;
 
 /// What became of the rows of a file.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ImportReport {
     /// Lines below the header that hold anything.
     pub rows: u64,
@@ -43,6 +43,7 @@ pub struct ImportReport {
     /// Rows of sections that the mapping leaves out, or of stations that show nothing.
     pub skipped: u64,
     /// Cells and rows that were not taken, in the order of the file.
+    #[schema(value_type = Vec<Object>)]
     pub rejected: Vec<Rejection>,
 }
 
