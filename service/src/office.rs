@@ -235,7 +235,11 @@ impl Office {
                 writes: decided.draft.into_writes(),
             };
             match self.log().append(batch).await {
-                Ok(appended) => return self.receipt(appended, decided.import).await,
+                Ok(appended) => {
+                    let (first, last) = (appended.first.0, appended.last.0);
+                    tracing::info!(correlation = %id, actor = request.actor, first, last, "an act is recorded");
+                    return self.receipt(appended, decided.import).await;
+                }
                 Err(LogError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
