@@ -329,11 +329,14 @@ impl Notice {
     /// Whether `duty` is still open.
     pub fn owes(&self, duty: Duty) -> bool {
         match self.state {
-            NoticeState::Drafted | NoticeState::Approved | NoticeState::Closed | NoticeState::Withdrawn => false,
             NoticeState::Sent => true,
             NoticeState::Acknowledged => duty == Duty::Report,
             // A report that arrived without an acknowledgement leaves that duty done too: the county has it.
-            NoticeState::Answered => false,
+            NoticeState::Answered
+            | NoticeState::Drafted
+            | NoticeState::Approved
+            | NoticeState::Closed
+            | NoticeState::Withdrawn => false,
         }
     }
 

@@ -241,12 +241,12 @@ pub fn publish(
         unassessed: count(|verdict| verdict.verdict.reason().is_some()),
     };
     let rules = RoundRules::of(&revision.plan.rules);
-    let counties = verdicts.into_iter().map(|(county, verdicts)| (county, county_events(period, &rules, verdicts)));
+    let counties = verdicts.into_iter().map(|(county, verdicts)| (county, county_events(period, &rules, &verdicts)));
     Ok(Publication { sections, counties: counties.collect(), round })
 }
 
 /// A county's verdicts of a round, split so that no event outgrows the log's bound.
-fn county_events(period: Period, rules: &RoundRules, verdicts: Vec<SectionVerdict>) -> Vec<CountyEvent> {
+fn county_events(period: Period, rules: &RoundRules, verdicts: &[SectionVerdict]) -> Vec<CountyEvent> {
     let parts = verdicts.len().div_ceil(VERDICTS_PER_EVENT_MAX);
     let part = |(at, verdicts): (usize, &[SectionVerdict])| CountyEvent::RoundJudged {
         period,

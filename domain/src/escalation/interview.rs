@@ -214,7 +214,7 @@ pub fn decide(county: &County) -> Vec<InterviewEvent> {
         match recorded.raised.get(&raised_by) {
             Some(raised) if raised.stands && raised.grounds == grounds => {}
             Some(raised) if raised.stands => {
-                events.push(InterviewEvent::InterviewGroundsChanged { raised_by, grounds })
+                events.push(InterviewEvent::InterviewGroundsChanged { raised_by, grounds });
             }
             Some(_) | None => events.push(InterviewEvent::InterviewRequired { raised_by, grounds }),
         }

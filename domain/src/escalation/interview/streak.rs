@@ -107,7 +107,7 @@ impl<'a> History<'a> {
                         if !already {
                             let periods = before.map(|(before, _)| before).into_iter().chain([*period]).collect();
                             let (section, cadence) = (verdict.section.clone(), period.cadence());
-                            grounds.push(Ground { section, cadence, periods });
+                            grounds.push(Ground { cadence, periods, section });
                         }
                         if rules.after_interview == AfterInterview::Restart {
                             streak.clear();
