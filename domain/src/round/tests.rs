@@ -137,7 +137,9 @@ fn an_assessment_that_was_stored_equals_the_one_judged_again() {
     let thirds = ["1.2", "1.1", "1.2"].map(|nh3n| readings(nh3n).to_vec());
     let mut all = MonthReadings::default();
     for (day, mut of_day) in (1i64..).zip(thirds) {
-        of_day.iter_mut().for_each(|r| r.key.at = r.key.at.saturating_add(jiff::Span::new().days(day)));
+        for reading in &mut of_day {
+            reading.key.at = reading.key.at.saturating_add(jiff::Span::new().days(day));
+        }
         all = all.evolve(&ReadingsEvent::ReadingsRecorded { readings: of_day });
     }
     let dossier = Dossier {
