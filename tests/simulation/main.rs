@@ -24,6 +24,8 @@ use crate::book::Book;
 use crate::naive::{Naive, Slip};
 
 const YEARS: u64 = 60;
+/// Most years until every mistake must have been noticed.
+const MISTAKE_YEARS: u64 = 150;
 const FIRST_SEED: u64 = 1;
 
 fn setting(name: &str, otherwise: u64) -> u64 {
@@ -59,4 +61,20 @@ fn the_service_and_the_naive_model_come_to_the_same_end_state() {
     }
     println!("{years} years compared");
     assert!(differing.is_empty(), "{} of {years} years differ\n{}", differing.len(), differing.join("\n"));
+}
+
+/// A comparison that cannot see a mistake is worth nothing: every slip of the model must be noticed.
+#[test]
+fn every_deliberate_mistake_of_the_model_is_noticed() {
+    let mut unnoticed = Slip::MISTAKES.to_vec();
+    let first = setting("BISHUI_SIMULATION_SEED", FIRST_SEED);
+    for seed in first..first + MISTAKE_YEARS {
+        if unnoticed.is_empty() {
+            break;
+        }
+        let book = random::book(seed);
+        let service = played(&book);
+        unnoticed.retain(|slip| compare::difference(&service, &modelled(&book, *slip)).is_none());
+    }
+    assert_eq!(unnoticed, [], "not noticed in {MISTAKE_YEARS} years");
 }

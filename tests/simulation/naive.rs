@@ -27,6 +27,23 @@ pub(crate) enum Slip {
     CancelledForgotten,
 }
 
+impl Slip {
+    /// All of them.
+    pub(crate) const MISTAKES: [Self; 11] = [
+        Self::StreakOneMore,
+        Self::GapForgotten,
+        Self::YearBoundaryForgotten,
+        Self::StreakRunsOn,
+        Self::EqualCountsAsBetter,
+        Self::BandOffByOne,
+        Self::HalfUp,
+        Self::DetectionLimitForgotten,
+        Self::RemainderKept,
+        Self::CorrectionForgotten,
+        Self::CancelledForgotten,
+    ];
+}
+
 /// An interview that was held.
 #[derive(Debug, Clone)]
 pub(crate) struct Hold {
