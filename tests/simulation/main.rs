@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::book::Book;
 use crate::naive::{Naive, Slip};
 
-const YEARS: u64 = 60;
+const YEARS: u64 = 80;
 /// Most years until every mistake must have been noticed.
 const MISTAKE_YEARS: u64 = 150;
 const FIRST_SEED: u64 = 1;
