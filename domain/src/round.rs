@@ -92,6 +92,9 @@ pub struct SectionFile {
     pub declarations: BTreeMap<Period, Reason>,
     /// Assessments of published rounds as they stand.
     pub judged: BTreeMap<Period, Judged>,
+    /// The months of each published round that were declared when it was published. A month declared later is no
+    /// correction of that round, so judging the round again does not leave it out (contract: Corrections).
+    pub left_out: BTreeMap<Period, BTreeSet<Month>>,
 }
 
 impl SectionFile {
@@ -104,12 +107,29 @@ impl SectionFile {
             }
             SectionEvent::DeclarationWithdrawn { period, .. } => {
                 self.declarations.remove(period);
+                if let Period::Month(month) = period {
+                    self.left_out.values_mut().for_each(|months| drop(months.remove(month)));
+                }
             }
-            SectionEvent::SectionAssessed(judged) | SectionEvent::AssessmentCorrected(judged) => {
+            SectionEvent::SectionAssessed(judged) => {
+                let months = judged.period.months().into_iter().filter(|month| self.is_declared(*month)).collect();
+                self.left_out.insert(judged.period, months);
+                self.judged.insert(judged.period, judged.clone());
+            }
+            SectionEvent::AssessmentCorrected(judged) => {
                 self.judged.insert(judged.period, judged.clone());
             }
         }
         self
+    }
+
+    fn is_declared(&self, month: Month) -> bool {
+        self.declarations.contains_key(&Period::Month(month))
+    }
+
+    /// Whether `month` does not count for `period`: declared, and already so when the round was published.
+    fn leaves_out(&self, period: Period, month: Month) -> bool {
+        self.left_out.get(&period).map_or_else(|| self.is_declared(month), |months| months.contains(&month))
     }
 
     /// Declares the section; the same reason again changes nothing.
@@ -155,10 +175,9 @@ pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period
     let rules = &revision.plan.rules;
     let mut months = BTreeMap::new();
     for month in period.months() {
-        let declared = dossier.file.declarations.contains_key(&Period::Month(month));
         let counts = match period {
             Period::Month(_) => true,
-            Period::Quarter(_) => section.is_active(month) && !declared,
+            Period::Quarter(_) => section.is_active(month) && !dossier.file.leaves_out(period, month),
         };
         if let (true, Some((readings, _))) = (counts, dossier.readings.get(&month)) {
             months.insert(month, monthly_values(&readings.to_vec(), rules));

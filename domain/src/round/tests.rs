@@ -158,6 +158,22 @@ fn an_assessment_that_was_stored_equals_the_one_judged_again() {
 }
 
 #[test]
+fn a_month_declared_after_the_quarter_was_published_still_counts_when_the_quarter_is_judged_again() {
+    let book = book();
+    let id: SectionId = "s".parse().expect("valid");
+    let mut dossier = dossier(&[("2020-01", "1.2"), ("2020-02", "0.6")]);
+    let publication = publish(&book, at("2020-Q1"), &dossiers(dossier.clone()), None, false).expect("complete");
+    let later = SectionEvent::SectionDeclared { period: at("2020-02"), reason: Reason::Dry };
+    let events = publication.sections[0].1.iter().chain([&later]);
+    dossier.file = events.fold(dossier.file, SectionFile::evolve);
+    assert_eq!(rejudge(&book, &id, at("2020-Q1"), &dossier), None);
+
+    dossier.readings.insert("2020-01".parse().expect("month"), (readings("1.6"), 2));
+    let again = rejudge(&book, &id, at("2020-Q1"), &dossier).expect("changed");
+    assert_eq!(again.verdict.expect("changed").verdict, Verdict::Unmet);
+}
+
+#[test]
 fn a_declaration_is_refused_once_its_round_is_published_and_repeated_without_effect() {
     let file = SectionFile::default();
     assert_eq!(
