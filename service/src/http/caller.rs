@@ -5,6 +5,7 @@ use axum::http::header::{AUTHORIZATION, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use bishui_domain::ids::NoticeId;
+use bishui_domain::refusal::Refusal;
 use bishui_infra::event_log::{StreamId, StreamVersion};
 use serde::de::DeserializeOwned;
 
@@ -70,7 +71,23 @@ impl Caller {
         let done = done.map_err(|_| HttpError::Internal)?;
         let result = done.as_ref().map_or_else(OfficeError::code, |_| "done");
         metrics::counter!("bishui_commands_total", "result" => result).increment(1);
-        Ok(done?)
+        done.map_err(|error| self.told(error))
+    }
+
+    /// The error as this caller may be told it. What follows from any county's events is done in the same turn as a
+    /// county's act, and its failure may name another county.
+    fn told(&self, error: OfficeError) -> HttpError {
+        let own = matches!(
+            error,
+            OfficeError::Refused(Refusal::NoticeNotReady { .. } | Refusal::InvalidText { .. })
+                | OfficeError::Log(_)
+                | OfficeError::Moved
+        );
+        if self.scope == Scope::City || own {
+            return error.into();
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "an act of a county failed for another's reason");
+        HttpError::Internal
     }
 
     /// A county acts on what it sees; the rest is not there for it.

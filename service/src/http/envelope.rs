@@ -20,7 +20,7 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 /// Time for a question.
 const READ_WITHIN: Duration = Duration::from_secs(30);
 /// Time for an act; a large file takes a while.
-const ACT_WITHIN: Duration = Duration::from_secs(600);
+const ACT_WITHIN: Duration = Duration::from_mins(10);
 
 /// Headers of every answer: nothing is kept, framed, sniffed or run by a browser.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
