@@ -209,7 +209,7 @@ fn judge_indicator(
     let undecidable = indicator.has_multiple() && below.zip(limit).is_some_and(|(below, limit)| below > limit);
     let class = if undecidable { None } else { standard::class_of(indicator, body, &compared) };
     let left_out = derived.left_out.clone();
-    Some(IndicatorResult { indicator, value: compared, below: *below, class, undecidable, basis, left_out })
+    Some(IndicatorResult { indicator, value: compared.full(), below: *below, class, undecidable, basis, left_out })
 }
 
 fn unmet_indicator(result: &IndicatorResult, body: Body, target: Target) -> Option<UnmetIndicator> {

@@ -58,7 +58,9 @@ impl Outcome {
     /// What the server said or what happened.
     pub fn text(&self) -> &str {
         match self {
-            Self::Accepted { reply: text } | Self::Deferred { reply: text } | Self::Failed { reply: text }
+            Self::Accepted { reply: text }
+            | Self::Deferred { reply: text }
+            | Self::Failed { reply: text }
             | Self::Unknown { what: text } => text,
         }
     }
@@ -314,9 +316,8 @@ impl Mail {
     /// # Errors
     /// No recipient has failed or waits; an unknown outcome must be resolved first.
     pub fn retry(&self) -> Result<Vec<MailEvent>, Refusal> {
-        let wanted = |state: &RecipientState| {
-            matches!(state, RecipientState::Failed { .. } | RecipientState::Deferred { .. })
-        };
+        let wanted =
+            |state: &RecipientState| matches!(state, RecipientState::Failed { .. } | RecipientState::Deferred { .. });
         let recipients = self.in_state(wanted);
         if recipients.is_empty() {
             return Err(Refusal::MailNotReady { act: "retried", why: "no recipient has failed or waits" });

@@ -37,11 +37,16 @@ pub fn write(notice: &Notice, context: Context<'_>) -> Letter {
     let mut text = format!("{number}\n\n{title}\n\n{}：\n", addressee(notice.kind, context));
     match &notice.subject {
         Subject::Round { period, sections } => round_body(&mut text, notice.kind, *period, sections, context),
-        Subject::Interview { raised_by, grounds } => interview_body(&mut text, notice.kind, *raised_by, grounds, context),
+        Subject::Interview { raised_by, grounds } => {
+            interview_body(&mut text, notice.kind, *raised_by, grounds, context)
+        }
         Subject::Proposal { year, held_on, grounds, basis } => {
             let days: Vec<_> = held_on.iter().map(|day| chinese_date(*day)).collect();
             let name = &context.county.name;
-            push(&mut text, &format!("{name}在{year}年自然年度内被约谈{}次，时间为：{}。", days.len(), days.join("、")));
+            push(
+                &mut text,
+                &format!("{name}在{year}年自然年度内被约谈{}次，时间为：{}。", days.len(), days.join("、")),
+            );
             for ground in grounds {
                 push(&mut text, &ground_line(ground, context));
             }
@@ -88,10 +93,12 @@ fn title(notice: &Notice, context: Context<'_>) -> String {
 fn addressee(kind: NoticeKind, context: Context<'_>) -> String {
     match kind {
         NoticeKind::AccountabilityProposal => format!("{}委、市政府", context.plan.plan.municipality),
-        NoticeKind::WarningNotice | NoticeKind::WarningSupplement | NoticeKind::WarningWithdrawal
-        | NoticeKind::InterviewNotice | NoticeKind::InterviewSupplement | NoticeKind::InterviewCancellation => {
-            context.county.addressee()
-        }
+        NoticeKind::WarningNotice
+        | NoticeKind::WarningSupplement
+        | NoticeKind::WarningWithdrawal
+        | NoticeKind::InterviewNotice
+        | NoticeKind::InterviewSupplement
+        | NoticeKind::InterviewCancellation => context.county.addressee(),
     }
 }
 
@@ -113,8 +120,11 @@ fn round_body(text: &mut String, kind: NoticeKind, period: Period, sections: &[S
             return;
         }
         NoticeKind::WarningSupplement => push(text, &format!("经核定更正，{earlier}以本通报为准。")),
-        NoticeKind::WarningNotice | NoticeKind::InterviewNotice | NoticeKind::InterviewSupplement
-        | NoticeKind::InterviewCancellation | NoticeKind::AccountabilityProposal => {}
+        NoticeKind::WarningNotice
+        | NoticeKind::InterviewNotice
+        | NoticeKind::InterviewSupplement
+        | NoticeKind::InterviewCancellation
+        | NoticeKind::AccountabilityProposal => {}
     }
     let name = plan_name(context.plan);
     push(text, &format!("依据《{name}》三（二）、三（六）和{}监测数据，以下断面未达到考核要求：", period.chinese()));
@@ -156,8 +166,11 @@ fn interview_body(text: &mut String, kind: NoticeKind, raised_by: Period, ground
             return;
         }
         NoticeKind::InterviewSupplement => push(text, "约谈事由变更如下："),
-        NoticeKind::WarningNotice | NoticeKind::WarningSupplement | NoticeKind::WarningWithdrawal
-        | NoticeKind::InterviewNotice | NoticeKind::AccountabilityProposal => {
+        NoticeKind::WarningNotice
+        | NoticeKind::WarningSupplement
+        | NoticeKind::WarningWithdrawal
+        | NoticeKind::InterviewNotice
+        | NoticeKind::AccountabilityProposal => {
             let name = plan_name(context.plan);
             push(text, &format!("下列断面连续达不到考核要求且无改善趋势，依据《{name}》三（六），由市政府进行约谈："));
         }
@@ -194,8 +207,11 @@ fn demands(text: &mut String, kind: NoticeKind, plan: &Plan) {
                 rules.interview_report_days
             ),
         ),
-        NoticeKind::WarningSupplement | NoticeKind::WarningWithdrawal | NoticeKind::InterviewSupplement
-        | NoticeKind::InterviewCancellation | NoticeKind::AccountabilityProposal => {}
+        NoticeKind::WarningSupplement
+        | NoticeKind::WarningWithdrawal
+        | NoticeKind::InterviewSupplement
+        | NoticeKind::InterviewCancellation
+        | NoticeKind::AccountabilityProposal => {}
     }
 }
 
@@ -224,7 +240,8 @@ mod tests {
         let county = "c".parse().expect("valid");
         let drafted = NoticeEvent::NoticeDrafted { kind, county, subject, refers_to: None };
         let number = DocumentNumber { prefix: "聊环".to_owned(), series: Series::Warning, year: 2020, number: 3 };
-        let notice = Notice::evolve(None, &drafted).and_then(|n| Notice::evolve(Some(n), &NoticeEvent::NoticeApproved { number }));
+        let notice = Notice::evolve(None, &drafted)
+            .and_then(|n| Notice::evolve(Some(n), &NoticeEvent::NoticeApproved { number }));
         let context = Context { plan: &plan, county: &plan.county[0], refers_to: None };
         write(&notice.expect("approved"), context)
     }
@@ -237,7 +254,8 @@ mod tests {
         let letter = letter(NoticeKind::WarningNotice, subject);
         assert_eq!(letter.subject, "关于高唐县2020年1月水质考核的预警通报（聊环预警〔2020〕3号）");
         assert!(letter.text.contains("高唐县人民政府：\n"), "{}", letter.text);
-        let line = "高唐北湖（高唐湖）：水质Ⅳ类，考核目标Ⅲ类；主要超标指标：氨氮1.120mg/L（超目标0.12倍）。参评4/21项。";
+        let line =
+            "高唐北湖（高唐湖）：水质Ⅳ类，考核目标Ⅲ类；主要超标指标：氨氮1.120mg/L（超目标0.12倍）。参评4/21项。";
         assert!(letter.text.contains(line), "{}", letter.text);
         assert!(letter.text.contains("15个工作日内"), "{}", letter.text);
     }

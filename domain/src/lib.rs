@@ -30,7 +30,7 @@ pub mod readings;
 pub mod round;
 pub mod settlement;
 
-pub mod notice;
 pub mod delivery;
-pub mod letter;
 pub mod event;
+pub mod letter;
+pub mod notice;

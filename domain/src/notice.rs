@@ -14,7 +14,9 @@ use crate::refusal::Refusal;
 use crate::verdict::SectionVerdict;
 
 /// What a notice is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display, strum::EnumString)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display, strum::EnumString,
+)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum NoticeKind {
@@ -74,8 +76,11 @@ impl NoticeKind {
     pub fn is_answered(self) -> bool {
         match self {
             Self::WarningNotice | Self::InterviewNotice => true,
-            Self::WarningSupplement | Self::WarningWithdrawal | Self::InterviewSupplement
-            | Self::InterviewCancellation | Self::AccountabilityProposal => false,
+            Self::WarningSupplement
+            | Self::WarningWithdrawal
+            | Self::InterviewSupplement
+            | Self::InterviewCancellation
+            | Self::AccountabilityProposal => false,
         }
     }
 }
@@ -290,7 +295,19 @@ pub enum NoticeEvent {
 }
 
 /// Where a notice stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::Display, strum::EnumString, strum::IntoStaticStr)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum NoticeState {
@@ -523,7 +540,9 @@ pub fn decide(notice: &Notice, command: NoticeCommand) -> Result<Vec<NoticeEvent
             let known = notice.duties.iter().any(|standing| standing.duty == duty.duty);
             Ok(if known { vec![] } else { vec![NoticeEvent::DutySet { duty }] })
         }
-        (Sent, NoticeCommand::Acknowledge { on, signed_by }) => Ok(vec![NoticeEvent::NoticeAcknowledged { on, signed_by }]),
+        (Sent, NoticeCommand::Acknowledge { on, signed_by }) => {
+            Ok(vec![NoticeEvent::NoticeAcknowledged { on, signed_by }])
+        }
         (Sent | Acknowledged | Answered, NoticeCommand::Answer { on, summary }) if notice.kind.is_answered() => {
             Ok(vec![NoticeEvent::ReportReceived { on, summary }])
         }
@@ -546,8 +565,11 @@ pub fn duties_on_sending(kind: NoticeKind, on: Date, rules: &RuleSet, calendar: 
         NoticeKind::WarningNotice => {
             vec![acknowledge, in_working_days(Duty::Report, rules.warning_report_working_days)]
         }
-        NoticeKind::InterviewNotice | NoticeKind::WarningSupplement | NoticeKind::WarningWithdrawal
-        | NoticeKind::InterviewSupplement | NoticeKind::InterviewCancellation => vec![acknowledge],
+        NoticeKind::InterviewNotice
+        | NoticeKind::WarningSupplement
+        | NoticeKind::WarningWithdrawal
+        | NoticeKind::InterviewSupplement
+        | NoticeKind::InterviewCancellation => vec![acknowledge],
         NoticeKind::AccountabilityProposal => vec![],
     }
 }

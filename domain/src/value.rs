@@ -65,6 +65,12 @@ impl Value {
         place_point(&digits, u32::from(decimals))
     }
 
+    /// The value with the [`FULL_DIGITS`] significant digits that are printed and kept: what is read back is equal.
+    #[must_use]
+    pub fn full(&self) -> Self {
+        self.to_string().parse().expect("a value prints as a plain decimal")
+    }
+
     /// The exceedance multiple `(value − limit) / limit`; `None` for a limit of zero.
     pub fn multiple_over(&self, limit: &Self) -> Option<Self> {
         (!limit.0.is_zero()).then(|| Self((&self.0 - &limit.0) / &limit.0))

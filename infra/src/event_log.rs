@@ -5,16 +5,17 @@
 
 use std::fmt;
 
-mod admission;
-pub mod memory;
-pub mod overlay;
-mod table;
-
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
+
+mod admission;
+pub mod memory;
+pub mod overlay;
+pub mod sled;
+mod table;
 
 /// Most bytes in one payload.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
@@ -252,12 +253,16 @@ pub enum LogError {
 /// An append-only log of events.
 #[async_trait]
 pub trait EventLog: Send + Sync {
-    /// Records a batch durably and whole, or refuses it. Conflicts are judged in the order of the writes, earlier
-    /// members of the same batch included. A known idempotency key answers with the places it was recorded at.
+    /// Records a batch durably and whole, or refuses it. Bounds are judged first, then the idempotency key, then
+    /// conflicts in the order of the writes, earlier members of the same batch included. A known idempotency key
+    /// answers with the places it was recorded at. A caller that stops waiting does not withdraw its batch.
     async fn append(&self, batch: Batch) -> Result<Appended, LogError>;
 
     /// Where the request with this key was recorded; none when the key is not known.
     async fn recall(&self, known: &Idempotency) -> Result<Option<Appended>, LogError>;
+
+    /// The version of `stream`; 0 while it has no event.
+    async fn version(&self, stream: &StreamId) -> Result<StreamVersion, LogError>;
 
     /// Events of `stream` with a version above `after`, in order, at most `limit`.
     async fn read_stream(
@@ -279,7 +284,8 @@ pub trait EventLog: Send + Sync {
     /// Checkpoint of `consumer`: the last position it is done with; 0 for a consumer that never stored one.
     async fn checkpoint(&self, consumer: &str) -> Result<Position, LogError>;
 
-    /// Moves the checkpoint of `consumer` from `expected` to `to`, refused when it is elsewhere.
+    /// Moves the checkpoint of `consumer` durably from `expected` to `to`, refused when it is elsewhere. It may move
+    /// back: a consumer that starts over reads again from there.
     async fn move_checkpoint(&self, consumer: &str, expected: Position, to: Position) -> Result<(), LogError>;
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A store must promise what [`event_log::EventLog`] says; no rule of the plan is decided here.
 
+pub mod aggregate;
 pub mod calendar;
 pub mod codec;
 pub mod event_log;

@@ -67,7 +67,8 @@ async fn attempt(office: &Office, mailer: &dyn Mailer, from: &str, id: MailId) -
     let outcomes = mailer.send(&outgoing, &recipients).await;
     let trying = started.iter().fold(Some(mail), Mail::evolve);
     let Some(trying) = trying else { return Ok(true) };
-    let pause = jiff::SignedDuration::try_from(retry_delay(trying.attempts_in_row, id.0)).unwrap_or(jiff::SignedDuration::ZERO);
+    let pause =
+        jiff::SignedDuration::try_from(retry_delay(trying.attempts_in_row, id.0)).unwrap_or(jiff::SignedDuration::ZERO);
     let retry_at = office.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
     record(office, id, version, trying.end(outcomes, retry_at)?).await?;
     Ok(true)

@@ -44,7 +44,7 @@ impl Stage {
             DrillApproval::Automatic => Some(Approval::Automatic),
             DrillApproval::Plan => None,
         };
-        let settings = Settings { approval, refuse_future_readings: false, ..Settings::default() };
+        let settings = Settings { approval, refuse_future: false, ..Settings::default() };
         let office = Office::new(log, clock.clone(), calendar, settings).with_seeded_ids(SEED);
         Self { office, clock, mailer }
     }

@@ -22,6 +22,16 @@ pub enum OfficeError {
         /// What is wrong, where, and what to do.
         what: String,
     },
+    /// The running service, asked in place of the store, said no.
+    #[error("{detail}")]
+    Remote {
+        /// The HTTP status.
+        status: u16,
+        /// The stable code.
+        code: String,
+        /// What it said.
+        detail: String,
+    },
     /// What the act is meant for has changed since the asker saw it.
     #[error("it has changed since it was read; read it again and decide again")]
     Moved,
@@ -35,7 +45,7 @@ pub enum OfficeError {
 
 impl OfficeError {
     /// The stable code of the error.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Refused(refusal) => refusal.code(),
             Self::Log(LogError::Conflict { .. } | LogError::CheckpointMoved { .. }) => "conflict",
@@ -45,6 +55,7 @@ impl OfficeError {
             Self::Log(LogError::Unavailable { .. }) => "store_unavailable",
             Self::Log(LogError::Corrupt { .. }) | Self::Codec(_) => "store_damaged",
             Self::Input { .. } => "invalid_input",
+            Self::Remote { code, .. } => code,
             Self::Moved => "precondition_failed",
             Self::NotFound { .. } => "not_found",
         }

@@ -10,6 +10,7 @@ mod envelope;
 mod health;
 mod page;
 mod problem;
+mod questions;
 mod reads;
 pub mod rights;
 
@@ -204,6 +205,7 @@ fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(health::router())
         .merge(reads::router())
+        .merge(questions::router())
         .merge(acts::router())
 }
 

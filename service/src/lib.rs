@@ -5,7 +5,9 @@
 
 pub mod accounts;
 pub mod act;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod deadlines;
 pub mod delivery;
 pub mod drill;
@@ -13,8 +15,11 @@ pub mod end_state;
 pub mod error;
 pub mod http;
 pub mod office;
+pub mod preview;
 pub mod process;
+pub mod query;
 pub mod records;
 pub mod register;
+pub mod replay;
 pub mod scenario;
 pub mod view;

@@ -16,7 +16,9 @@ use bishui_domain::period::beijing_date;
 use bishui_domain::plan::book::{PlanBook, PlanRevision};
 use bishui_domain::plan::rules::Approval;
 use bishui_domain::refusal::Refusal;
-use bishui_infra::event_log::{Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion};
+use bishui_infra::event_log::{
+    Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -44,13 +46,14 @@ pub struct Settings {
     pub approval: Option<Approval>,
     /// The host part of Message-IDs.
     pub mail_host: String,
-    /// Whether readings dated after now are rejected; a drill's clock stands still between acts, so it takes them.
-    pub refuse_future_readings: bool,
+    /// Whether readings dated after now and rounds of periods that are not over are refused; the clock of a drill stands
+    /// still between acts, so a drill takes them.
+    pub refuse_future: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { approval: None, mail_host: "bishui.invalid".to_owned(), refuse_future_readings: true }
+        Self { approval: None, mail_host: "bishui.invalid".to_owned(), refuse_future: true }
     }
 }
 
@@ -157,6 +160,19 @@ impl Office {
         self
     }
 
+    /// An office on `log` that starts from what this one knows: for previews.
+    pub(crate) fn fork(&self, log: Arc<dyn EventLog>) -> Self {
+        Self {
+            records: Records::new(log),
+            clock: Arc::clone(&self.clock),
+            calendar: Arc::clone(&self.calendar),
+            settings: self.settings.clone(),
+            register: std::sync::RwLock::new(self.register().clone()),
+            following: Mutex::new(()),
+            ids: Box::new(Uuid::now_v7),
+        }
+    }
+
     /// The log.
     pub fn log(&self) -> &Arc<dyn EventLog> {
         self.records.log()
@@ -224,7 +240,11 @@ impl Office {
                 writes: decided.draft.into_writes(),
             };
             match self.log().append(batch).await {
-                Ok(appended) => return self.receipt(appended, decided.import).await,
+                Ok(appended) => {
+                    let (first, last) = (appended.first.0, appended.last.0);
+                    tracing::info!(correlation = %id, actor = request.actor, first, last, "an act is recorded");
+                    return self.receipt(appended, decided.import).await;
+                }
                 Err(LogError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -281,12 +301,18 @@ impl Office {
                 self.decide_withdrawn_declaration(&section, period, &reason).await
             }
             Act::Publish { period, declare_rest } => self.decide_publication(period, declare_rest).await,
-            Act::ScheduleInterview { .. } | Act::HoldInterview { .. } | Act::RecordMinutes { .. }
-            | Act::DetermineImpact { .. } | Act::Pay { .. } | Act::Settle { .. } => self.decide_county(act).await,
-            Act::ApproveNotice { .. } | Act::DeliverNotice { .. } | Act::WithdrawNotice { .. }
-            | Act::AcknowledgeNotice { .. } | Act::AnswerNotice { .. } | Act::CloseNotice { .. } => {
-                self.decide_notice(act).await
-            }
+            Act::ScheduleInterview { .. }
+            | Act::HoldInterview { .. }
+            | Act::RecordMinutes { .. }
+            | Act::DetermineImpact { .. }
+            | Act::Pay { .. }
+            | Act::Settle { .. } => self.decide_county(act).await,
+            Act::ApproveNotice { .. }
+            | Act::DeliverNotice { .. }
+            | Act::WithdrawNotice { .. }
+            | Act::AcknowledgeNotice { .. }
+            | Act::AnswerNotice { .. }
+            | Act::CloseNotice { .. } => self.decide_notice(act).await,
             Act::RetryMail { .. } | Act::ResolveMail { .. } => self.decide_mail(act).await,
         }
     }

@@ -162,7 +162,7 @@ impl Records {
 
     /// The version of a stream: 0 while it has no event.
     pub async fn version(&self, stream: &StreamId) -> Result<StreamVersion, OfficeError> {
-        Ok(self.events(stream, StreamVersion(0)).await?.last().map_or(StreamVersion(0), |last| last.version))
+        Ok(self.log.version(stream).await?)
     }
 
     /// A county's record.

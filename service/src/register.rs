@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bishui_domain::assessment::Reason;
 use bishui_domain::compensation::{Compensation, CompensationEvent, Entry, entry};
 use bishui_domain::county::County;
 use bishui_domain::delivery::{Mail, MailEvent, Message};
@@ -13,8 +14,7 @@ use bishui_domain::notice::{Notice, NumberingEvent};
 use bishui_domain::period::Period;
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::round::{RoundEvent, SectionEvent};
-use bishui_domain::settlement::SettlementFile;
-use bishui_domain::assessment::Reason;
+use bishui_domain::settlement::{SettlementEvent, SettlementFile};
 use bishui_infra::codec::{self, CodecError};
 use bishui_infra::event_log::{Position, Recorded};
 use jiff::Timestamp;
@@ -75,6 +75,8 @@ pub struct Register {
     pub ledger: Vec<LedgerLine>,
     /// Settlements by year.
     pub settlements: BTreeMap<i16, SettlementFile>,
+    /// The year settled last.
+    pub last_settled: Option<i16>,
     /// Notices, in the order they were drafted.
     pub notices: Vec<(NoticeId, Position)>,
     /// Notices by id.
@@ -118,6 +120,9 @@ impl Register {
             Event::Compensation(event) => self.apply_compensation(recorded, event),
             Event::Settlement(event) => {
                 if let Ok(year) = key.parse() {
+                    if matches!(event, SettlementEvent::SettlementOrdered { .. }) {
+                        self.last_settled = Some(year);
+                    }
                     let file = self.settlements.entry(year).or_default();
                     *file = std::mem::take(file).evolve(&event);
                 }
@@ -182,7 +187,9 @@ impl Register {
     fn apply_numbering(&mut self, event: NumberingEvent) {
         match event {
             NumberingEvent::NumberAssigned { .. } => {}
-            NumberingEvent::NumberVoided { notice, reason, .. } => self.void_numbers.push(VoidNumber { notice, reason }),
+            NumberingEvent::NumberVoided { notice, reason, .. } => {
+                self.void_numbers.push(VoidNumber { notice, reason })
+            }
         }
     }
 

@@ -197,8 +197,12 @@ impl Play {
         for (number, act) in (1..).zip(&scenario.act) {
             let (cadence, period) = match &act.deed {
                 Deed::Declare { cadence, period, .. } | Deed::Publish { cadence, period, .. } => (cadence, period),
-                Deed::Import { .. } | Deed::HoldInterview { .. } | Deed::DetermineImpact { .. } | Deed::Revise { .. }
-                | Deed::Pay { .. } | Deed::Settle { .. } => continue,
+                Deed::Import { .. }
+                | Deed::HoldInterview { .. }
+                | Deed::DetermineImpact { .. }
+                | Deed::Revise { .. }
+                | Deed::Pay { .. }
+                | Deed::Settle { .. } => continue,
             };
             if *cadence != period.cadence() {
                 return Err(input(path, format_args!("act {number}: {period} is not a period of cadence {cadence}")));
@@ -216,8 +220,12 @@ impl Play {
     fn file_of(&self, deed: &Deed) -> Option<PathBuf> {
         match deed {
             Deed::Import { file } | Deed::Revise { file, .. } => Some(self.base.join(file)),
-            Deed::Declare { .. } | Deed::Publish { .. } | Deed::HoldInterview { .. } | Deed::DetermineImpact { .. }
-            | Deed::Pay { .. } | Deed::Settle { .. } => None,
+            Deed::Declare { .. }
+            | Deed::Publish { .. }
+            | Deed::HoldInterview { .. }
+            | Deed::DetermineImpact { .. }
+            | Deed::Pay { .. }
+            | Deed::Settle { .. } => None,
         }
     }
 

@@ -44,6 +44,10 @@ impl EventLog for FragileLog {
         self.inner.read_all(after, limit).await
     }
 
+    async fn version(&self, stream: &StreamId) -> Result<StreamVersion, LogError> {
+        self.inner.version(stream).await
+    }
+
     async fn head(&self) -> Result<Position, LogError> {
         self.inner.head().await
     }

@@ -133,6 +133,23 @@ fn no_refusal_to_a_county_tells_of_another() {
             assert_clean(&path, &secrets, &town.get(&own, &path));
         }
     }
+    for question in [
+        json!({"ask": "status"}),
+        json!({"ask": "status", "county": "guanxian"}),
+        json!({"ask": "explain", "section": "yushan", "period": "2020-01"}),
+        json!({"ask": "notices"}),
+        json!({"ask": "notices", "county": "guanxian"}),
+        json!({"ask": "notice", "notice": notice}),
+        json!({"ask": "mails"}),
+        json!({"ask": "plan"}),
+        json!({"ask": "ledger"}),
+        json!({"ask": "ledger", "county": "guanxian"}),
+        json!({"ask": "evaluate", "period": "2020-02"}),
+        json!({"ask": "until", "until": {"position": 9}}),
+        json!({"ask": "replay"}),
+    ] {
+        assert_clean(&question.to_string(), &secrets, &town.post(&own, "/api/v1/queries", &question));
+    }
     for act in [
         json!({"do": "acknowledge_notice", "notice": notice, "signed_by": "s"}),
         json!({"do": "pay", "county": "guanxian", "fen": 1, "year": 2020}),

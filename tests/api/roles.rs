@@ -93,6 +93,44 @@ fn a_role_does_its_acts_and_no_others() {
     }
 }
 
+#[test]
+fn a_role_previews_the_acts_it_may_do_and_a_county_none() {
+    let town = Town::new();
+    for role in ROLES {
+        let token = town.token(role);
+        for (act, allowed) in table() {
+            let reply = town.post(&token, "/api/v1/previews", &act);
+            let may = allowed.contains(&role) && role != Role::County;
+            assert_eq!(reply.status == 403, !may, "{role} {act}: {} {}", reply.status, reply.body);
+        }
+    }
+}
+
+#[test]
+fn a_role_asks_what_it_may_know() {
+    let town = Town::judged();
+    let own = json!([
+        {"ask": "status"}, {"ask": "explain", "section": "beihu", "period": "2020-01"}, {"ask": "notices"},
+        {"ask": "notice", "notice": "00000000-0000-0000-0000-000000000007"}, {"ask": "mails"}, {"ask": "plan"},
+        {"ask": "ledger"},
+    ]);
+    let whole = json!([
+        {"ask": "events", "after": 0, "limit": 5}, {"ask": "replay"}, {"ask": "until", "until": {"position": 3}},
+    ]);
+    for role in ROLES {
+        let token = town.token(role);
+        let status = |question: &Value| town.post(&token, "/api/v1/queries", question).status;
+        for question in own.as_array().unwrap() {
+            assert_eq!(status(question), if question["ask"] == "notice" { 404 } else { 200 }, "{role} {question}");
+        }
+        for question in whole.as_array().unwrap() {
+            assert_eq!(status(question), if role == Role::Auditor { 200 } else { 403 }, "{role} {question}");
+        }
+        let evaluation = status(&json!({"ask": "evaluate", "period": "2020-03"}));
+        assert_eq!(evaluation, if role == Role::County { 403 } else { 200 }, "{role}");
+    }
+}
+
 /// Each path of an act with a body and the act's name.
 fn paths() -> Vec<(&'static str, &'static str, Value)> {
     let why = json!({"reason": "r"});
@@ -145,7 +183,8 @@ fn every_path_of_an_act_has_the_rights_of_its_act() {
         .map(|(path, _)| path.as_str())
         .collect();
     let paths = paths();
-    let covered: BTreeSet<&str> = paths.iter().map(|(path, ..)| *path).chain(["/api/v1/acts"]).collect();
+    let covered: BTreeSet<&str> =
+        paths.iter().map(|(path, ..)| *path).chain(["/api/v1/acts", "/api/v1/previews", "/api/v1/queries"]).collect();
     assert_eq!(covered, described);
     let table = table();
     let nobody = "00000000-0000-0000-0000-000000000007";

@@ -24,7 +24,10 @@ fn after(mail: Mail, events: Result<Vec<MailEvent>, Refusal>) -> Mail {
 
 fn tried(mail: Mail, outcomes: &[(&str, Outcome)]) -> Mail {
     let mail = after(mail.clone(), mail.start());
-    let outcome = |(address, outcome): &(&str, Outcome)| RecipientOutcome { address: (*address).to_owned(), outcome: outcome.clone() };
+    let outcome = |(address, outcome): &(&str, Outcome)| RecipientOutcome {
+        address: (*address).to_owned(),
+        outcome: outcome.clone(),
+    };
     let outcomes = outcomes.iter().map(outcome).collect();
     after(mail.clone(), mail.end(outcomes, Timestamp::UNIX_EPOCH))
 }

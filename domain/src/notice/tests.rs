@@ -22,7 +22,10 @@ fn commands() -> Vec<NoticeCommand> {
     let duty = report_after_interview(on, &RuleSet::default(), &calendar());
     vec![
         NoticeCommand::Approve { number },
-        NoticeCommand::Send { on, duties: duties_on_sending(NoticeKind::WarningNotice, on, &RuleSet::default(), &calendar()) },
+        NoticeCommand::Send {
+            on,
+            duties: duties_on_sending(NoticeKind::WarningNotice, on, &RuleSet::default(), &calendar()),
+        },
         NoticeCommand::SetDuty { duty },
         NoticeCommand::Acknowledge { on, signed_by: text() },
         NoticeCommand::Answer { on, summary: text() },
@@ -88,7 +91,8 @@ fn reminders_fire_around_an_open_deadline_once_in_order() {
     assert_eq!(sent.next_reminder(), Some(day("2020-03-04")));
     assert_eq!(sent.due_reminders(day("2020-03-03")), []);
     let due = sent.due_reminders(day("2020-03-06"));
-    let offsets: Vec<_> = due.iter().map(|event| matches!(event, NoticeEvent::ReminderDue { offset: -1, .. })).collect();
+    let offsets: Vec<_> =
+        due.iter().map(|event| matches!(event, NoticeEvent::ReminderDue { offset: -1, .. })).collect();
     assert_eq!(offsets, [true, false]);
     let reminded = due.iter().fold(sent, |notice, event| Notice::evolve(Some(notice), event).expect("a notice"));
     assert_eq!(reminded.due_reminders(day("2020-03-06")), []);

@@ -131,6 +131,31 @@ fn a_published_round_is_judged_again_only_when_its_assessment_changes() {
 }
 
 #[test]
+fn an_assessment_that_was_stored_equals_the_one_judged_again() {
+    let book = book();
+    let id: SectionId = "s".parse().expect("valid");
+    let thirds = ["1.2", "1.1", "1.2"].map(|nh3n| readings(nh3n).to_vec());
+    let mut all = MonthReadings::default();
+    for (day, mut of_day) in (1i64..).zip(thirds) {
+        of_day.iter_mut().for_each(|r| r.key.at = r.key.at.saturating_add(jiff::Span::new().days(day)));
+        all = all.evolve(&ReadingsEvent::ReadingsRecorded { readings: of_day });
+    }
+    let dossier = Dossier {
+        file: SectionFile::default(),
+        readings: BTreeMap::from([("2020-01".parse().expect("month"), (all, 3))]),
+    };
+    let judged = judge(
+        &book,
+        book.latest().expect("adopted"),
+        &book.find_section(&id).expect("known").clone(),
+        at("2020-01"),
+        &dossier,
+    );
+    let stored = serde_json::to_string(&judged).expect("json");
+    assert_eq!(serde_json::from_str::<Judged>(&stored).expect("readable"), judged);
+}
+
+#[test]
 fn a_declaration_is_refused_once_its_round_is_published_and_repeated_without_effect() {
     let file = SectionFile::default();
     assert_eq!(

@@ -55,6 +55,10 @@ impl EventLog for MemoryLog {
         self.table().key(&known.key).map(|record| record.answer(known)).transpose()
     }
 
+    async fn version(&self, stream: &StreamId) -> Result<StreamVersion, LogError> {
+        Ok(self.table().version(stream).unwrap_or_default())
+    }
+
     async fn read_stream(
         &self,
         stream: &StreamId,

@@ -94,6 +94,14 @@ impl EventLog for OverlayLog {
         self.top.lock().await.key(&known.key).map(|record| record.answer(known)).transpose()
     }
 
+    async fn version(&self, stream: &StreamId) -> Result<StreamVersion, LogError> {
+        let above = self.top.lock().await.version(stream);
+        match above {
+            Some(version) => Ok(version),
+            None => self.base_version(stream).await,
+        }
+    }
+
     async fn read_stream(
         &self,
         stream: &StreamId,

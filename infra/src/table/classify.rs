@@ -2,23 +2,13 @@
 
 use bishui_domain::indicator::Indicator;
 use bishui_domain::reading::Amount;
-use serde::{Deserialize, Serialize};
+use bishui_domain::standard::Body;
 
 use super::encoding::Lines;
 use super::fields::{self, Fields};
 use super::header::{self, Column, Key, Measured};
 use super::readings::measured_columns;
 use super::{Fault, Rejection, TableError, code, place, record, shown};
-
-/// Whose phosphorus limits apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Water {
-    /// 河流.
-    River,
-    /// 湖、库.
-    Lake,
-}
 
 /// One row; a cell that could not be read is among the rejections and has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +18,7 @@ pub struct Sample {
     /// Line in the file, from 1.
     pub line: u64,
     /// The kind of water; `None` where it, or the whole row, could not be read.
-    pub water: Option<Water>,
+    pub water: Option<Body>,
     /// The values present, in the order of the columns.
     pub values: Vec<(Indicator, Amount)>,
     /// What could not be read.
@@ -107,10 +97,10 @@ impl Iterator for Samples<'_> {
     }
 }
 
-fn water(fields: &Fields<'_>, column: usize) -> Result<Water, Rejection> {
+fn water(fields: &Fields<'_>, column: usize) -> Result<Body, Rejection> {
     match fields.needed(column, "water")?.to_lowercase().as_str() {
-        "river" | "河流" | "河" => Ok(Water::River),
-        "lake" | "湖库" | "湖泊" | "水库" | "湖" => Ok(Water::Lake),
+        "river" | "河流" | "河" => Ok(Body::River),
+        "lake" | "湖库" | "湖泊" | "水库" | "湖" => Ok(Body::Lake),
         other => {
             let reason = format!("`{}` is neither river nor lake", shown(other));
             Err(fields.reject(column, Fault::new(code::WATER, reason, "write river or lake")))

@@ -7,7 +7,9 @@ use bishui_domain::reading::{Amount, Source, Status};
 use encoding_rs::GB18030;
 use jiff::civil::date;
 
-use super::classify::{Samples, Water};
+use bishui_domain::standard::Body;
+
+use super::classify::Samples;
 use super::readings::{Cell, Readings, Row};
 use super::{FIELDS_MAX, LINE_BYTES_MAX, Rejection, TableError, code};
 
@@ -264,11 +266,11 @@ fn rows_to_classify_read() {
     assert_eq!(
         summary,
         [
-            (1, 2, Some(Water::River), 3, vec![]),
-            (2, 3, Some(Water::Lake), 1, vec![(3, Some(3), code::VALUE)]),
+            (1, 2, Some(Body::River), 3, vec![]),
+            (2, 3, Some(Body::Lake), 1, vec![(3, Some(3), code::VALUE)]),
             (3, 4, None, 3, vec![(4, Some(1), code::WATER)]),
             (4, 5, None, 0, vec![(5, None, code::FIELD_COUNT)]),
-            (5, 7, Some(Water::Lake), 0, vec![]),
+            (5, 7, Some(Body::Lake), 0, vec![]),
         ]
     );
     assert!(matches!(Samples::open(b"ph\n7\n").err(), Some(TableError::MissingColumn { .. })));

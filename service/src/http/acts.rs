@@ -28,7 +28,7 @@ use crate::records::stream;
 /// Most bytes of a file of readings, a plan, or an act that carries one in base64.
 pub(super) const FILE_BYTES_MAX: usize = 256 << 20;
 /// Most bytes of an act in JSON: a file of the largest size grows by a third in base64.
-const ACT_BYTES_MAX: usize = 360 << 20;
+pub(super) const ACT_BYTES_MAX: usize = 360 << 20;
 
 type Answer = Result<Json<Receipt>, HttpError>;
 

@@ -15,6 +15,7 @@ use crate::accounts::{self, Role, same};
 use crate::act::Act;
 use crate::error::OfficeError;
 use crate::office::{Receipt, Request};
+use crate::query::{Query as Question, answer};
 use crate::view::{Scope, not_found};
 
 /// The header that names the person behind a local caller.
@@ -69,7 +70,7 @@ impl Caller {
         // A client that goes away does not stop an act half way.
         let done = tokio::spawn(async move { office.perform(&act, &request).await }).await;
         let done = done.map_err(|_| HttpError::Internal)?;
-        let result = done.as_ref().map_or_else(OfficeError::code, |_| "done");
+        let result = done.as_ref().map_or_else(|error| error.code().to_owned(), |_| "done".to_owned());
         metrics::counter!("bishui_commands_total", "result" => result).increment(1);
         done.map_err(|error| self.told(error))
     }
@@ -82,12 +83,36 @@ impl Caller {
             OfficeError::Refused(Refusal::NoticeNotReady { .. } | Refusal::InvalidText { .. })
                 | OfficeError::Log(_)
                 | OfficeError::Moved
+                | OfficeError::NotFound { .. }
         );
         if self.scope == Scope::City || own {
             return error.into();
         }
         tracing::error!(error = &error as &dyn std::error::Error, "an act of a county failed for another's reason");
         HttpError::Internal
+    }
+
+    /// Shows what an act would change; what a county does changes nothing beyond its notice, so it has no preview.
+    pub(super) async fn preview(&self, act: Act) -> Result<serde_json::Value, HttpError> {
+        match self.authority {
+            Authority::Local => {}
+            Authority::Role(role) if rights::may(role, &act) && self.scope == Scope::City => {}
+            Authority::Role(_) => return Err(HttpError::Forbidden),
+        }
+        let request = Request { actor: self.name.clone(), ..Request::default() };
+        let preview = crate::preview::preview(&self.app.office, &act, &request).await?;
+        Ok(serde_json::to_value(preview).expect("previews hold only strings, numbers and lists"))
+    }
+
+    /// Answers a question within what the asker sees.
+    pub(super) async fn ask(&self, query: Question) -> Result<serde_json::Value, HttpError> {
+        match self.authority {
+            Authority::Local => {}
+            Authority::Role(role) if rights::may_ask(role, &query) => {}
+            Authority::Role(_) => return Err(HttpError::Forbidden),
+        }
+        self.app.office.follow_through().await.map_err(|error| self.told(error))?;
+        answer(&self.app.office, &self.scope, &query).await.map_err(|error| self.told(error))
     }
 
     /// A county acts on what it sees; the rest is not there for it.

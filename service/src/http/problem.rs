@@ -66,14 +66,14 @@ pub struct Problem {
 /// A problem on its way out; the body is written where the request id is known.
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
-    code: &'static str,
+    code: String,
     title: &'static str,
     detail: String,
 }
 
 impl HttpError {
     /// Status, code and title.
-    fn parts(&self) -> (StatusCode, &'static str, &'static str) {
+    fn parts(&self) -> (StatusCode, &str, &'static str) {
         match self {
             Self::Office(error) => (office_status(error), error.code(), office_title(error)),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "未通过身份验证"),
@@ -96,7 +96,11 @@ impl HttpError {
             Self::Office(OfficeError::Log(error)) => store_detail(error).to_owned(),
             Self::Office(OfficeError::Codec(_)) => Self::Internal.to_string(),
             Self::Office(
-                OfficeError::Refused(_) | OfficeError::Input { .. } | OfficeError::Moved | OfficeError::NotFound { .. },
+                OfficeError::Refused(_)
+                | OfficeError::Input { .. }
+                | OfficeError::Moved
+                | OfficeError::Remote { .. }
+                | OfficeError::NotFound { .. },
             )
             | Self::Unauthorized
             | Self::Forbidden
@@ -132,6 +136,7 @@ fn office_status(error: &OfficeError) -> StatusCode {
         OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         OfficeError::Log(LogError::Corrupt { .. }) | OfficeError::Codec(_) => StatusCode::INTERNAL_SERVER_ERROR,
         OfficeError::Moved => StatusCode::PRECONDITION_FAILED,
+        OfficeError::Remote { .. } => StatusCode::BAD_GATEWAY,
         OfficeError::NotFound { .. } => StatusCode::NOT_FOUND,
     }
 }
@@ -146,6 +151,7 @@ fn office_title(error: &OfficeError) -> &'static str {
         OfficeError::Log(LogError::Corrupt { .. }) | OfficeError::Codec(_) => "存储损坏",
         OfficeError::Input { .. } => "内容无法采用",
         OfficeError::Moved => "内容已变更",
+        OfficeError::Remote { .. } => "运行中的服务拒绝了请求",
         OfficeError::NotFound { .. } => "不存在",
     }
 }
@@ -203,7 +209,7 @@ impl Pending {
             kind: format!("urn:bishui:problem:{}", self.code),
             title: self.title.to_owned(),
             status: response.status().as_u16(),
-            code: self.code.to_owned(),
+            code: self.code,
             detail: self.detail,
             instance: format!("urn:bishui:request:{instance}"),
         };
@@ -219,9 +225,9 @@ impl Pending {
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let (status, code, title) = self.parts();
-        let detail = self.detail();
+        let (code, detail) = (code.to_owned(), self.detail());
         if status.is_server_error() {
-            tracing::error!(error = &self as &dyn std::error::Error, code, "a request failed");
+            tracing::error!(error = &self as &dyn std::error::Error, code = code.as_str(), "a request failed");
         }
         let mut response = status.into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {

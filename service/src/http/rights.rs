@@ -2,6 +2,7 @@
 
 use crate::accounts::Role;
 use crate::act::Act;
+use crate::query::Query;
 
 /// The roles that may do an act.
 pub fn roles_for(act: &Act) -> &'static [Role] {
@@ -37,5 +38,20 @@ pub fn may_read_events(role: Role) -> bool {
     match role {
         Role::Auditor => true,
         Role::Clerk | Role::Approver | Role::Finance | Role::County | Role::Administrator => false,
+    }
+}
+
+/// Whether a role may ask a question; a county gets the answer for its own entries only, and none about the whole city.
+pub fn may_ask(role: Role, query: &Query) -> bool {
+    match query {
+        Query::Status { .. }
+        | Query::Explain { .. }
+        | Query::Notices { .. }
+        | Query::Notice { .. }
+        | Query::Mails
+        | Query::Plan
+        | Query::Ledger { .. } => true,
+        Query::Evaluate { .. } => role != Role::County,
+        Query::Events { .. } | Query::Replay | Query::Until { .. } => may_read_events(role),
     }
 }

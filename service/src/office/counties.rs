@@ -22,7 +22,8 @@ impl Office {
             Act::HoldInterview { county, on, attended } => {
                 let (today, held_on) = (self.today(), on.unwrap_or(self.today()));
                 let (book, _) = self.records.plan_book().await?;
-                let revision = Month::of(held_on).and_then(|month| book.in_force(month)).ok_or(Refusal::NoPlanInForce)?;
+                let revision =
+                    Month::of(held_on).and_then(|month| book.in_force(month)).ok_or(Refusal::NoPlanInForce)?;
                 let rules = &revision.plan.rules;
                 let (interviews_per_year, impact) = (rules.interviews_per_year, rules.impact);
                 let hold = InterviewCommand::Hold { held_on, today, attended, interviews_per_year, impact };

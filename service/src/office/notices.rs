@@ -2,7 +2,9 @@
 
 use bishui_domain::delivery::MailEvent;
 use bishui_domain::ids::{MailId, NoticeId};
-use bishui_domain::notice::{DocumentNumber, Notice, NoticeCommand, NoticeState, NumberingEvent, decide, duties_on_sending};
+use bishui_domain::notice::{
+    DocumentNumber, Notice, NoticeCommand, NoticeState, NumberingEvent, decide, duties_on_sending,
+};
 use bishui_domain::refusal::{Refusal, required_text};
 use bishui_infra::event_log::StreamVersion;
 

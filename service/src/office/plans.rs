@@ -6,6 +6,7 @@ use bishui_domain::plan::book::{PlanBook, PlanCommand, TargetCorrection};
 use bishui_domain::refusal::required_text;
 use bishui_domain::round::Dossier;
 
+use super::rounds::Corrections;
 use super::{Decided, Office};
 use crate::act::Act;
 use crate::error::OfficeError;
@@ -35,7 +36,9 @@ impl Office {
             let holds = |month| correction.from <= month && correction.until.is_none_or(|until| month <= until);
             let affected = file.judged.keys().filter(|period| holds(period.last_month())).copied().collect();
             let dossier = Dossier { file, readings: BTreeMap::new() };
-            self.judge_again(&book, id, (dossier, version), &affected, &reason, &mut draft).await?;
+            let mut corrections = Corrections::default();
+            self.judge_again(&book, id, (dossier, version), &affected, (&mut draft, &mut corrections)).await?;
+            self.note_corrections(corrections, &reason, &mut draft).await?;
         }
         Ok(draft.into())
     }

@@ -17,6 +17,7 @@ use bishui_infra::table::readings::{Readings, Resolved};
 use jiff::civil::DateTime;
 use serde::Serialize;
 
+use super::rounds::Corrections;
 use super::{Decided, Office};
 use crate::error::OfficeError;
 use crate::records::{Draft, stream};
@@ -52,7 +53,8 @@ type Group = Vec<(Offered, u64, u32)>;
 impl Office {
     pub(super) async fn decide_import(&self, csv: &[u8], mapping: Option<&str>) -> Result<Decided, OfficeError> {
         let (book, plan_version) = self.records.plan_book().await?;
-        let mapping = mapping.map(Mapping::parse).transpose().map_err(|error| OfficeError::Input { what: error.to_string() })?;
+        let mapping =
+            mapping.map(Mapping::parse).transpose().map_err(|error| OfficeError::Input { what: error.to_string() })?;
         let (groups, mut report) = self.read(csv, mapping.as_ref(), &book)?;
         let mut draft = Draft::default();
         draft.require(stream::plan(), plan_version);
@@ -95,6 +97,7 @@ impl Office {
         for ((section, month), group) in groups {
             sections.entry(section).or_default().insert(month, group);
         }
+        let mut corrections = Corrections::default();
         for (section, months) in sections {
             let mut dossier = Dossier::default();
             for (month, group) in months {
@@ -122,8 +125,9 @@ impl Office {
             let months: BTreeSet<_> = dossier.readings.keys().copied().collect();
             let affected = affected_rounds(&file, &months).into_iter().collect();
             dossier.file = file;
-            self.judge_again(&book, &section, (dossier, version), &affected, &reason, &mut draft).await?;
+            self.judge_again(&book, &section, (dossier, version), &affected, (&mut draft, &mut corrections)).await?;
         }
+        self.note_corrections(corrections, &reason, &mut draft).await?;
         report.rejected.sort_by_key(|rejection| (rejection.line, rejection.column));
         Ok(Decided { draft, import: Some(report) })
     }
@@ -145,7 +149,7 @@ impl Office {
             None => Readings::open(csv),
         }
         .map_err(|error| input(error.to_string()))?;
-        let latest = self.settings.refuse_future_readings.then(|| self.latest_reading());
+        let latest = self.settings.refuse_future.then(|| self.latest_reading());
         let (mut groups, mut report): (BTreeMap<_, Group>, _) = (BTreeMap::new(), ImportReport::default());
         for row in readings.by_ref() {
             for cell in row.resolve(&find) {
@@ -243,7 +247,10 @@ fn conflict(standing: &Content, line: u64, column: u32) -> Rejection {
         line,
         column: Some(column),
         column_name: None,
-        reason: format!("another value stands for this section, time, source and indicator: {} ({status})", standing.value),
+        reason: format!(
+            "another value stands for this section, time, source and indicator: {} ({status})",
+            standing.value
+        ),
         remedy: "if this value is the right one, use `bishui revise` with a reason".to_owned(),
         code: "conflict",
     }

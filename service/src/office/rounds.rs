@@ -3,18 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bishui_domain::assessment::Reason;
-use bishui_domain::county::CountyEvent;
+use bishui_domain::county::{CountyEvent, VERDICTS_PER_EVENT_MAX};
 use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::refusal::{Refusal, required_text};
-use bishui_domain::round::{Dossier, Judged, Publication, RoundEvent, SectionEvent, affected_rounds, publish, rejudge};
+use bishui_domain::round::{Dossier, Publication, RoundEvent, SectionEvent, affected_rounds, publish, rejudge};
 use bishui_domain::verdict::SectionVerdict;
 use bishui_infra::event_log::StreamVersion;
 
 use super::{Decided, Office};
 use crate::error::OfficeError;
 use crate::records::{Draft, stream};
+
+/// Corrected assessments, by the rounds and counties they belong to.
+#[derive(Debug, Default)]
+pub(super) struct Corrections {
+    rounds: BTreeMap<Period, Vec<SectionId>>,
+    counties: BTreeMap<CountyId, BTreeMap<Period, Vec<SectionVerdict>>>,
+}
 
 impl Office {
     pub(super) async fn decide_declaration(
@@ -55,7 +62,9 @@ impl Office {
             Period::Quarter(_) => BTreeSet::from([period]),
         };
         let dossier = Dossier { file: file.evolve(&event), readings: BTreeMap::new() };
-        self.judge_again(&book, section, (dossier, version), &affected, &reason, &mut draft).await?;
+        let mut corrections = Corrections::default();
+        self.judge_again(&book, section, (dossier, version), &affected, (&mut draft, &mut corrections)).await?;
+        self.note_corrections(corrections, &reason, &mut draft).await?;
         Ok(draft.into())
     }
 
@@ -64,6 +73,9 @@ impl Office {
         period: Period,
         declare_rest: Option<Reason>,
     ) -> Result<Decided, OfficeError> {
+        if self.settings.refuse_future && period.last_month().last_day() >= self.today() {
+            return Err(OfficeError::Input { what: format!("the period {period} is not over yet") });
+        }
         let mut draft = Draft::default();
         let (publication, published) = self.publication(period, declare_rest, &mut draft).await?;
         for (section, events) in publication.sections {
@@ -99,34 +111,51 @@ impl Office {
         Ok((publish(&book, period, &dossiers, declare_rest, false)?, published))
     }
 
-    /// Judges `affected` published rounds of a section again and adds what changes to `draft`. The dossier holds the
-    /// corrected file and readings with the versions after this act; what is missing is read.
+    /// Judges `affected` published rounds of a section again; what changes is added to `draft` and `corrections`. The
+    /// dossier holds the corrected file and readings with the versions after this act; what is missing is read.
     pub(super) async fn judge_again(
         &self,
         book: &PlanBook,
         section: &SectionId,
         (mut dossier, version): (Dossier, StreamVersion),
         affected: &BTreeSet<Period>,
-        reason: &str,
-        draft: &mut Draft,
+        (draft, corrections): (&mut Draft, &mut Corrections),
     ) -> Result<(), OfficeError> {
         let corrected = std::mem::take(&mut dossier.readings);
-        let mut by_county: BTreeMap<CountyId, Vec<(Period, SectionVerdict)>> = BTreeMap::new();
         for period in affected {
             dossier.readings = self.readings_with(section, &period.months(), &corrected, draft).await?;
             let Some(again) = rejudge(book, section, *period, &dossier) else { continue };
-            let event = SectionEvent::AssessmentCorrected(Judged { ..again.judged });
-            draft.write(stream::section(section), version, [event]);
-            self.note_correction(*period, section, reason, draft).await?;
+            draft.write(stream::section(section), version, [SectionEvent::AssessmentCorrected(again.judged)]);
+            corrections.rounds.entry(*period).or_default().push(section.clone());
             if let Some(verdict) = again.verdict {
-                by_county.entry(again.county).or_default().push((*period, verdict));
+                corrections.counties.entry(again.county).or_default().entry(*period).or_default().push(verdict);
             }
         }
-        for (county, verdicts) in by_county {
+        Ok(())
+    }
+
+    /// Adds what the corrected assessments mean for rounds and counties, after all of them in the batch.
+    pub(super) async fn note_corrections(
+        &self,
+        corrections: Corrections,
+        reason: &str,
+        draft: &mut Draft,
+    ) -> Result<(), OfficeError> {
+        for (period, sections) in corrections.rounds {
+            let version = self.records.version(&stream::round(period)).await?;
+            let event = RoundEvent::RoundCorrected { period, reason: reason.to_owned(), sections };
+            draft.write(stream::round(period), version, [event]);
+        }
+        for (county, rounds) in corrections.counties {
             let version = self.records.version(&stream::county(&county)).await?;
-            let events = verdicts.into_iter().map(|(period, verdict)| {
-                CountyEvent::RoundRejudged { period, reason: reason.to_owned(), verdicts: vec![verdict] }
-            });
+            let mut events = Vec::new();
+            for (period, verdicts) in rounds {
+                events.extend(verdicts.chunks(VERDICTS_PER_EVENT_MAX).map(|verdicts| CountyEvent::RoundRejudged {
+                    period,
+                    reason: reason.to_owned(),
+                    verdicts: verdicts.to_vec(),
+                }));
+            }
             draft.write(stream::county(&county), version, events);
         }
         Ok(())
@@ -150,19 +179,5 @@ impl Office {
             }
         }
         Ok(readings)
-    }
-
-    async fn note_correction(
-        &self,
-        period: Period,
-        section: &SectionId,
-        reason: &str,
-        draft: &mut Draft,
-    ) -> Result<(), OfficeError> {
-        let version = self.records.version(&stream::round(period)).await?;
-        let sections = vec![section.clone()];
-        let event = RoundEvent::RoundCorrected { period, reason: reason.to_owned(), sections };
-        draft.write(stream::round(period), version, [event]);
-        Ok(())
     }
 }

@@ -18,12 +18,22 @@ use crate::records::{Draft, stream};
 pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
     match codec::decode(cause)? {
         Event::Notice(NoticeEvent::NoticeApproved { .. }) => queue_notice(office, cause).await,
-        Event::Notice(NoticeEvent::ReminderDue { duty, offset, .. }) => queue_reminder(office, cause, duty, offset).await,
+        Event::Notice(NoticeEvent::ReminderDue { duty, offset, .. }) => {
+            queue_reminder(office, cause, duty, offset).await
+        }
         Event::Mail(MailEvent::AttemptEnded { .. } | MailEvent::OutcomeResolved { arrived: true, .. }) => {
             record_sent(office, cause).await
         }
-        Event::Notice(_) | Event::Mail(_) | Event::Plan(_) | Event::Readings(_) | Event::Section(_) | Event::Round(_)
-        | Event::County(_) | Event::Compensation(_) | Event::Settlement(_) | Event::Numbering(_) => Ok(Draft::default()),
+        Event::Notice(_)
+        | Event::Mail(_)
+        | Event::Plan(_)
+        | Event::Readings(_)
+        | Event::Section(_)
+        | Event::Round(_)
+        | Event::County(_)
+        | Event::Compensation(_)
+        | Event::Settlement(_)
+        | Event::Numbering(_) => Ok(Draft::default()),
     }
 }
 
@@ -69,7 +79,9 @@ async fn queue(
     let mut draft = Draft::default();
     let (book, _) = office.records.plan_book().await?;
     let plan = &office.current_revision(&book)?.plan;
-    let county = plan.county(&notice.county).or_else(|| book.revisions().iter().rev().find_map(|r| r.plan.county(&notice.county)));
+    let county = plan
+        .county(&notice.county)
+        .or_else(|| book.revisions().iter().rev().find_map(|r| r.plan.county(&notice.county)));
     let county = county.ok_or_else(|| Refusal::UnknownCounty { county: notice.county.to_string() })?;
     let to = recipients(notice.kind, plan, &county.emails);
     if to.is_empty() {
@@ -94,8 +106,12 @@ async fn queue(
 fn recipients(kind: NoticeKind, plan: &Plan, county: &[String]) -> Vec<String> {
     let addresses = match kind {
         NoticeKind::AccountabilityProposal => &plan.plan.government_emails,
-        NoticeKind::WarningNotice | NoticeKind::WarningSupplement | NoticeKind::WarningWithdrawal
-        | NoticeKind::InterviewNotice | NoticeKind::InterviewSupplement | NoticeKind::InterviewCancellation => county,
+        NoticeKind::WarningNotice
+        | NoticeKind::WarningSupplement
+        | NoticeKind::WarningWithdrawal
+        | NoticeKind::InterviewNotice
+        | NoticeKind::InterviewSupplement
+        | NoticeKind::InterviewCancellation => county,
     };
     let mut addresses = addresses.to_vec();
     addresses.sort();

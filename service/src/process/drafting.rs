@@ -29,8 +29,15 @@ pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, Off
             drafting.follow(event).await
         }
         Event::Notice(NoticeEvent::NoticeDrafted { .. }) => approve_if_automatic(office, cause).await,
-        Event::Notice(_) | Event::Plan(_) | Event::Readings(_) | Event::Section(_) | Event::Round(_)
-        | Event::Compensation(_) | Event::Settlement(_) | Event::Numbering(_) | Event::Mail(_) => Ok(Draft::default()),
+        Event::Notice(_)
+        | Event::Plan(_)
+        | Event::Readings(_)
+        | Event::Section(_)
+        | Event::Round(_)
+        | Event::Compensation(_)
+        | Event::Settlement(_)
+        | Event::Numbering(_)
+        | Event::Mail(_) => Ok(Draft::default()),
     }
 }
 
@@ -59,8 +66,11 @@ impl Drafting<'_> {
             CountyEvent::Proposal(ProposalEvent::ProposalIssued { year })
             | CountyEvent::ImpactDetermined { year, serious: true, .. } => self.proposal(year).await,
             CountyEvent::InterviewHeld { raised_by, held_on, .. } => self.report_duty(raised_by, held_on).await,
-            CountyEvent::Proposal(_) | CountyEvent::ImpactDetermined { .. } | CountyEvent::RoundJudged { .. }
-            | CountyEvent::RoundRejudged { .. } | CountyEvent::InterviewScheduled { .. }
+            CountyEvent::Proposal(_)
+            | CountyEvent::ImpactDetermined { .. }
+            | CountyEvent::RoundJudged { .. }
+            | CountyEvent::RoundRejudged { .. }
+            | CountyEvent::InterviewScheduled { .. }
             | CountyEvent::MinutesRecorded { .. } => Ok(Draft::default()),
         }
     }
@@ -228,5 +238,8 @@ fn notice_of(cause: &Recorded) -> NoticeId {
 }
 
 fn grounds_of(county: &County, raised_by: Option<Period>) -> Vec<Ground> {
-    raised_by.and_then(|period| county.interviews.raised.get(&period)).map(|raised| raised.grounds.clone()).unwrap_or_default()
+    raised_by
+        .and_then(|period| county.interviews.raised.get(&period))
+        .map(|raised| raised.grounds.clone())
+        .unwrap_or_default()
 }

@@ -6,9 +6,7 @@ use bishui_domain::money::Fen;
 use bishui_domain::period::Month;
 use bishui_domain::refusal::Refusal;
 use bishui_domain::round::SectionEvent;
-use bishui_domain::settlement::{
-    SettlementBasis, SettlementEvent, meets_annual_target, months_of, rewarded_counties,
-};
+use bishui_domain::settlement::{SettlementBasis, SettlementEvent, meets_annual_target, months_of, rewarded_counties};
 use bishui_infra::codec;
 use bishui_infra::event_log::Recorded;
 
@@ -37,7 +35,9 @@ async fn years(office: &Office, cause: &Recorded) -> Result<Vec<i16>, OfficeErro
     Ok(match codec::decode(cause)? {
         Event::Settlement(SettlementEvent::SettlementOrdered { year, .. }) => vec![year],
         Event::Compensation(CompensationEvent::PaymentReceived { year, .. }) => vec![year],
-        Event::Section(SectionEvent::SectionDeclared { period, .. } | SectionEvent::DeclarationWithdrawn { period, .. }) => {
+        Event::Section(
+            SectionEvent::SectionDeclared { period, .. } | SectionEvent::DeclarationWithdrawn { period, .. },
+        ) => {
             vec![period.year()]
         }
         Event::Plan(_) => {
@@ -45,8 +45,15 @@ async fn years(office: &Office, cause: &Recorded) -> Result<Vec<i16>, OfficeErro
             let first = book.revisions().iter().map(|revision| revision.effective_from.year()).min();
             first.map_or_else(Vec::new, |first| (first..=office.today().year()).collect())
         }
-        Event::Settlement(_) | Event::Compensation(_) | Event::Section(_) | Event::Readings(_) | Event::Round(_)
-        | Event::County(_) | Event::Notice(_) | Event::Numbering(_) | Event::Mail(_) => vec![],
+        Event::Settlement(_)
+        | Event::Compensation(_)
+        | Event::Section(_)
+        | Event::Readings(_)
+        | Event::Round(_)
+        | Event::County(_)
+        | Event::Notice(_)
+        | Event::Numbering(_)
+        | Event::Mail(_) => vec![],
     })
 }
 

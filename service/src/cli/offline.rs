@@ -1,0 +1,147 @@
+//! Commands that need no running office: settings, store check, tokens, drill, classification.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use bishui_domain::assessment::classify;
+use bishui_domain::plan::rules::RuleSet;
+use bishui_infra::table::classify::Samples;
+use clap::CommandFactory;
+use serde_json::json;
+
+use super::args::{Cli, Command, ConfigCommand};
+use super::output::Output;
+use super::{exit, questions, session};
+use crate::config::{Config, FILE_NAME, STORE_DIR};
+use crate::drill;
+use crate::error::OfficeError;
+use crate::scenario::Play;
+
+/// The settings file that `init` writes: every key with its default, to be filled in.
+const SETTINGS: &str = r#"# Settings of bishui. Every key may also be given as a variable: BISHUI_LISTEN, BISHUI_SMTP__HOST, …
+# listen = "127.0.0.1:8620"
+# mail_from = "聊城市生态环境局 <bishui@example.org>"
+# mail_host = "example.org"          # host part of Message-IDs
+# calendar = "working-days.toml"     # replaces the built-in calendar of working days
+
+# Without [smtp] mail is written as .eml files to the directory `outbox`.
+# [smtp]
+# host = "mail.example.org"
+# port = 465
+# tls = "tls"                        # tls, starttls or none
+# username = "bishui"
+# password = ""                      # better: the variable BISHUI_SMTP__PASSWORD
+# from = "bishui@example.org"        # envelope sender
+"#;
+
+pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
+    match &cli.command {
+        Command::Init => init(&cli.data, output).await,
+        Command::Config(command) => config(cli, command, output),
+        Command::Doctor => doctor(cli, output).await,
+        Command::Token(command) => super::tokens::run(cli, command, output),
+        Command::Drill { scenario } => {
+            let play = Play::read(scenario)?;
+            let state = drill::run(&play, Config::default().work_calendar()?).await?;
+            output.show(&state, |output| {
+                let value = serde_json::to_value(&state).expect("end states are JSON");
+                questions::end_state(output, &value);
+                for refused in &state.refusals {
+                    output.line(format_args!("act {} was refused: {}", refused.act, refused.code));
+                }
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Classify { file } => classify_file(file, output),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "bishui", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        other => unreachable!("{other:?} needs an office"),
+    }
+}
+
+async fn init(data: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
+    let input = |what: String| OfficeError::Input { what };
+    let store = data.join(STORE_DIR);
+    std::fs::create_dir_all(&store).map_err(|error| input(format!("{}: {error}", store.display())))?;
+    let settings = data.join(FILE_NAME);
+    if !settings.exists() {
+        std::fs::write(&settings, SETTINGS).map_err(|error| input(format!("{}: {error}", settings.display())))?;
+    }
+    let log = session::open_store(data).await?;
+    drop(log);
+    let done = json!({ "data": data, "settings": settings });
+    output.show(&done, |output| {
+        output.line(format_args!("store and settings are in {}; next: bishui plan adopt PLAN.toml", data.display()));
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn config(cli: &Cli, command: &ConfigCommand, output: &Output) -> Result<ExitCode, OfficeError> {
+    let config = Config::read(&cli.data, cli.config.as_deref())?;
+    let calendar = config.work_calendar()?;
+    let mail = config.smtp.as_ref().map_or_else(
+        || format!("spool {}", cli.data.join(crate::config::SPOOL_DIR).display()),
+        |settings| format!("{settings:?}"),
+    );
+    match command {
+        ConfigCommand::Show => {
+            let shown = json!({ "data": cli.data, "settings": config, "mail": mail });
+            output.show(&shown, |output| output.line(format_args!("{shown:#}")));
+        }
+        ConfigCommand::Check => {
+            config.mailer(&cli.data)?;
+            let year = jiff::Timestamp::now().in_tz("UTC").map_or(0, |now| now.year());
+            let known = calendar.is_published(year);
+            output.show(&json!({ "ok": true, "mail": mail, "calendar_of_this_year": known }), |output| {
+                output.line(format_args!("settings are sound; mail goes to {mail}"));
+                if !known {
+                    output.line(format_args!("the calendar of {year} is not known: deadlines in it are provisional"));
+                }
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn doctor(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
+    let log = session::open_store(&cli.data).await?;
+    let waiting = output.spinner("reading the whole store");
+    let verified = tokio::task::spawn_blocking(move || log.verify()).await;
+    waiting.finish_and_clear();
+    match verified.map_err(|error| OfficeError::Input { what: error.to_string() })? {
+        Ok(head) => {
+            output.show(&json!({ "sound": true, "events": head }), |output| {
+                output.line(format_args!("the store is sound: {head} events, every one read and compared"));
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            output.error(&error.into());
+            Ok(ExitCode::from(exit::DIFFERENCE))
+        }
+    }
+}
+
+/// One JSON object a row in row order, whatever the form of output (contract: `classify`).
+fn classify_file(file: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
+    let input = |error: &dyn std::fmt::Display| OfficeError::Input { what: format!("{}: {error}", file.display()) };
+    let bytes = std::fs::read(file).map_err(|error| input(&error))?;
+    let samples = Samples::open(&bytes).map_err(|error| input(&error))?;
+    let required = RuleSet::default().required_indicators;
+    let mut code = ExitCode::SUCCESS;
+    for sample in samples {
+        for rejection in &sample.rejections {
+            code = ExitCode::from(exit::REJECTED);
+            let column = rejection.column.map(|column| format!(", column {column}")).unwrap_or_default();
+            eprintln!("line {}{column}: {}; {}", rejection.line, rejection.reason, rejection.remedy);
+        }
+        let Some(body) = sample.water else { continue };
+        let result = classify(&sample.values.into_iter().collect(), body, &required);
+        let line =
+            json!({ "row": sample.row, "class": result.class, "evaluated": result.evaluated, "worst": result.worst });
+        output.line(line);
+    }
+    Ok(code)
+}

@@ -1,0 +1,69 @@
+//! The service and the demonstration, until they are told to stop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::{Cli, Command, DemoArgs, ServeArgs};
+use super::output::Output;
+use super::{demo, session};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::error::OfficeError;
+use crate::http::{ServeSettings, serve};
+use crate::office::{Office, Settings};
+
+pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
+    match &cli.command {
+        Command::Demo(args) => demonstrate(args, output).await,
+        Command::Serve(args) => service(cli, args).await,
+        other => unreachable!("{other:?} does not serve"),
+    }
+}
+
+async fn service(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, OfficeError> {
+    let config = Config::read(&cli.data, cli.config.as_deref())?;
+    let log = session::open_store(&cli.data).await?;
+    let mailer = config.mailer(&cli.data)?;
+    tracing::info!(mail = mailer.describe(), "mail goes here");
+    let office = Arc::new(session::office(log, &config)?);
+    let listen = args.listen.unwrap_or(config.listen);
+    let settings = ServeSettings { listen, data_dir: cli.data.clone(), mail_from: config.mail_from };
+    serve(office, mailer, settings, stop_signal()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn demonstrate(args: &DemoArgs, output: &Output) -> Result<ExitCode, OfficeError> {
+    let calendar = Config::default().work_calendar()?;
+    let played = demo::play(Arc::clone(&calendar), output).await?;
+    demo::report(&played, output);
+    if args.once {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let clock = Arc::new(SystemClock::starting_at(played.ends_at));
+    let office = Arc::new(Office::new(Arc::clone(&played.log), clock, calendar, Settings::default()));
+    let data: PathBuf = played.data();
+    output.say(format_args!(
+        "the service is up at http://{} with its clock at {}; in another terminal try\n  \
+         bishui --data {} status\nstop with Ctrl-C",
+        args.listen,
+        played.ends_at,
+        data.display()
+    ));
+    let mail_from = crate::drill::MAIL_FROM.to_owned();
+    let settings = ServeSettings { listen: args.listen, data_dir: data, mail_from };
+    serve(office, Arc::clone(&played.mailer), settings, stop_signal()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves on Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,153 @@
+//! A session: the store itself when no service runs on it, else the running service.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bishui_infra::event_log::LogError;
+use bishui_infra::event_log::sled::SledLog;
+use bishui_infra::mail::Mailer;
+use serde_json::Value;
+
+use super::args::Cli;
+use crate::act::Act;
+use crate::clock::SystemClock;
+use crate::config::{Config, STORE_DIR};
+use crate::error::OfficeError;
+use crate::http::ServiceFile;
+use crate::office::{Office, Request, Settings};
+use crate::preview::preview;
+use crate::query::{Query, answer};
+use crate::view::Scope;
+use crate::{deadlines, delivery};
+
+/// Where acts and questions go.
+pub(super) enum Session {
+    /// The store in the data directory.
+    Local(Box<Local>),
+    /// The service that has the store.
+    Remote(Remote),
+}
+
+pub(super) struct Local {
+    pub(super) office: Office,
+    mailer: Arc<dyn Mailer>,
+    mail_from: String,
+    actor: String,
+}
+
+pub(super) struct Remote {
+    agent: ureq::Agent,
+    service: ServiceFile,
+    actor: String,
+}
+
+/// Opens the store off the async threads.
+pub(super) async fn open_store(data_dir: &Path) -> Result<SledLog, OfficeError> {
+    let path = data_dir.join(STORE_DIR);
+    if !path.is_dir() {
+        let what = format!("there is no store in {}; make one with `bishui init`", data_dir.display());
+        return Err(OfficeError::Input { what });
+    }
+    let opened = tokio::task::spawn_blocking(move || SledLog::open(path)).await;
+    let opened = opened.map_err(|error| LogError::Unavailable { what: error.to_string(), source: None })?;
+    Ok(opened?)
+}
+
+/// An office on a store, with the settings of the data directory.
+pub(super) fn office(log: SledLog, config: &Config) -> Result<Office, OfficeError> {
+    let settings = Settings { mail_host: config.mail_host.clone(), ..Settings::default() };
+    Ok(Office::new(Arc::new(log), Arc::new(SystemClock::default()), config.work_calendar()?, settings))
+}
+
+impl Session {
+    /// Opens the store, or finds the service that has it.
+    pub(super) async fn open(cli: &Cli) -> Result<Self, OfficeError> {
+        let config = Config::read(&cli.data, cli.config.as_deref())?;
+        match open_store(&cli.data).await {
+            Ok(log) => {
+                let mailer = config.mailer(&cli.data)?;
+                let office = office(log, &config)?;
+                let local = Local { office, mailer, mail_from: config.mail_from, actor: cli.actor.clone() };
+                Ok(Self::Local(Box::new(local)))
+            }
+            Err(OfficeError::Log(LogError::InUse { path })) => {
+                let file =
+                    ServiceFile::read(&cli.data).map_err(|error| OfficeError::Input { what: error.to_string() })?;
+                let service = file.ok_or(LogError::InUse { path })?;
+                let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+                Ok(Self::Remote(Remote { agent, service, actor: cli.actor.clone() }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Carries out an act, or previews it.
+    pub(super) async fn perform(&self, act: &Act, only_preview: bool) -> Result<Value, OfficeError> {
+        match self {
+            Self::Local(local) => local.perform(act, only_preview).await,
+            Self::Remote(remote) => {
+                let path = if only_preview { "/api/v1/previews" } else { "/api/v1/acts" };
+                remote.post(path, &serde_json::to_value(act).expect("acts are JSON"))
+            }
+        }
+    }
+
+    /// Answers a question.
+    pub(super) async fn ask(&self, query: &Query) -> Result<Value, OfficeError> {
+        match self {
+            Self::Local(local) => {
+                local.office.follow_through().await?;
+                answer(&local.office, &Scope::City, query).await
+            }
+            Self::Remote(remote) => {
+                remote.post("/api/v1/queries", &serde_json::to_value(query).expect("queries are JSON"))
+            }
+        }
+    }
+
+    /// Where mail of this session's acts goes, for people.
+    pub(super) fn mail_goes_to(&self) -> Option<String> {
+        match self {
+            Self::Local(local) => Some(local.mailer.describe()),
+            Self::Remote(_) => None,
+        }
+    }
+}
+
+impl Local {
+    async fn perform(&self, act: &Act, only_preview: bool) -> Result<Value, OfficeError> {
+        let request = Request::by(&self.actor);
+        if only_preview {
+            let preview = preview(&self.office, act, &request).await?;
+            return Ok(serde_json::to_value(preview).expect("previews are JSON"));
+        }
+        let receipt = self.office.perform(act, &request).await?;
+        delivery::recover(&self.office, &*self.mailer).await?;
+        delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
+        deadlines::fire_due(&self.office).await?;
+        delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
+        Ok(serde_json::to_value(receipt).expect("receipts are JSON"))
+    }
+}
+
+impl Remote {
+    fn post(&self, path: &str, body: &Value) -> Result<Value, OfficeError> {
+        let down = |what: String| LogError::Unavailable { what: format!("the running service: {what}"), source: None };
+        let actor = ureq::http::HeaderValue::from_bytes(self.actor.as_bytes());
+        let actor = actor.map_err(|_| OfficeError::Input { what: "`--as` holds control characters".to_owned() })?;
+        let request = self
+            .agent
+            .post(format!("http://{}{path}", self.service.address))
+            .header("authorization", format!("Bearer {}", self.service.token))
+            .header("x-bishui-actor", actor);
+        let mut response = request.send_json(body).map_err(|error| down(error.to_string()))?;
+        let status = response.status().as_u16();
+        let body = response.body_mut().with_config().limit(1 << 30).read_json::<Value>();
+        let body = body.map_err(|error| down(error.to_string()))?;
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Err(OfficeError::Remote { status, code: text("code"), detail: text("detail") })
+    }
+}

@@ -1,0 +1,94 @@
+//! Settings of the service: defaults, then a file, then the environment, then the command line; checked once.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bishui_domain::calendar::WorkCalendar;
+use bishui_infra::mail::{Mailer, SmtpMailer, SmtpSettings, SpoolMailer};
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::error::OfficeError;
+
+/// The name of the settings file in the data directory.
+pub const FILE_NAME: &str = "bishui.toml";
+/// The directory of the spool in the data directory.
+pub const SPOOL_DIR: &str = "outbox";
+/// The directory of the store in the data directory.
+pub const STORE_DIR: &str = "store";
+
+/// All settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The address the service listens on.
+    pub listen: SocketAddr,
+    /// The sender of mail, `name <address>` or an address.
+    pub mail_from: String,
+    /// The host part of Message-IDs.
+    pub mail_host: String,
+    /// The mail server; without it mail goes to a spool of .eml files in the data directory.
+    #[serde(skip_serializing)]
+    pub smtp: Option<SmtpSettings>,
+    /// A calendar of working days that replaces the built-in one.
+    pub calendar: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8620)),
+            mail_from: "bishui@bishui.invalid".to_owned(),
+            mail_host: "bishui.invalid".to_owned(),
+            smtp: None,
+            calendar: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings: `file`, or `bishui.toml` in the data directory if there is one, then `BISHUI_` variables
+    /// (`BISHUI_SMTP__HOST` for nested keys).
+    ///
+    /// # Errors
+    /// A file that is named and not there, an unknown key, or a value of the wrong form.
+    pub fn read(data_dir: &Path, file: Option<&Path>) -> Result<Self, OfficeError> {
+        let input = |what: String| OfficeError::Input { what };
+        let path = file.map_or_else(|| data_dir.join(FILE_NAME), Path::to_owned);
+        if file.is_some() && !path.is_file() {
+            return Err(input(format!("the settings file {} does not exist", path.display())));
+        }
+        // These three are options of the command line with variables of their own.
+        let variables = Env::prefixed("BISHUI_").ignore(&["data", "as", "config"]).split("__");
+        let figment = Figment::from(Serialized::defaults(Self::default())).merge(Toml::file(&path)).merge(variables);
+        figment.extract().map_err(|error| input(format!("settings: {error}")))
+    }
+
+    /// The calendar of working days.
+    ///
+    /// # Errors
+    /// The file that replaces the built-in one cannot be read.
+    pub fn work_calendar(&self) -> Result<Arc<WorkCalendar>, OfficeError> {
+        let Some(path) = &self.calendar else { return Ok(Arc::new(bishui_infra::calendar::built_in())) };
+        let text = crate::scenario::read_text(path)?;
+        let parsed = bishui_infra::calendar::parse(&text);
+        parsed.map(Arc::new).map_err(|error| OfficeError::Input { what: format!("{}: {error}", path.display()) })
+    }
+
+    /// Where mail goes.
+    ///
+    /// # Errors
+    /// Settings of the mail server that cannot work, or a spool directory that cannot be made.
+    pub fn mailer(&self, data_dir: &Path) -> Result<Arc<dyn Mailer>, OfficeError> {
+        let input = |what: String| OfficeError::Input { what };
+        match &self.smtp {
+            Some(settings) => Ok(Arc::new(SmtpMailer::new(settings).map_err(|error| input(error.to_string()))?)),
+            None => {
+                let spool = SpoolMailer::open(data_dir.join(SPOOL_DIR));
+                Ok(Arc::new(spool.map_err(|error| input(format!("the mail spool: {error}")))?))
+            }
+        }
+    }
+}

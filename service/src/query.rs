@@ -1,0 +1,170 @@
+//! Questions: one list for the command line on the store and for the command line through the running service.
+
+use bishui_domain::ids::{CountyId, NoticeId, SectionId};
+use bishui_domain::notice::NoticeState;
+use bishui_domain::period::Period;
+use bishui_domain::refusal::Refusal;
+use bishui_domain::round::judge;
+use bishui_domain::verdict::SectionVerdict;
+use bishui_infra::event_log::Position;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::end_state::{EndState, VerdictLine, verdict_line};
+use crate::error::OfficeError;
+use crate::office::Office;
+use crate::records::Draft;
+use crate::register::Register;
+use crate::replay::replay;
+use crate::view::notices::NoticeFilter;
+use crate::view::{self, Scope};
+
+/// A question about what is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Query {
+    /// Per county: streaks, interviews, charges, deadlines, next steps.
+    Status {
+        /// Only this county.
+        county: Option<CountyId>,
+    },
+    /// The verdicts a round would have if it were published now.
+    Evaluate {
+        /// The round.
+        period: Period,
+    },
+    /// The explanation of a verdict.
+    Explain {
+        /// The section.
+        section: SectionId,
+        /// The round.
+        period: Period,
+    },
+    /// Notices.
+    Notices {
+        /// Only this county.
+        county: Option<CountyId>,
+        /// Only in this state.
+        state: Option<NoticeState>,
+    },
+    /// One notice.
+    Notice {
+        /// Which.
+        notice: NoticeId,
+    },
+    /// Mails.
+    Mails,
+    /// The plan in force.
+    Plan,
+    /// Movements of money.
+    Ledger {
+        /// Only this year; the plan's when absent.
+        year: Option<i16>,
+        /// Only this county.
+        county: Option<CountyId>,
+    },
+    /// Recorded events.
+    Events {
+        /// Start after this position.
+        after: Position,
+        /// At most this many.
+        limit: usize,
+    },
+    /// Every decision derived again.
+    Replay,
+    /// The state as it was known at a position or an instant.
+    Until {
+        /// The last position to know, or the last instant.
+        until: Until,
+    },
+}
+
+/// A place in the log or in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// Up to this position.
+    Position(Position),
+    /// Up to this instant.
+    Time(Timestamp),
+}
+
+/// Answers a question for someone who sees `scope`.
+///
+/// # Errors
+/// What is asked for does not exist, or the store cannot be read.
+pub async fn answer(office: &Office, scope: &Scope, query: &Query) -> Result<Value, OfficeError> {
+    let today = office.today();
+    Ok(match query.clone() {
+        Query::Status { county } => {
+            let mut counties = view::status::status(&office.register(), scope, today);
+            counties.retain(|status| county.as_ref().is_none_or(|only| *only == status.county));
+            json(&counties)
+        }
+        Query::Evaluate { period } => json(&evaluate(office, period).await?),
+        Query::Explain { section, period } => json(&view::explanation::explain(office, scope, &section, period).await?),
+        Query::Notices { county, state } => {
+            let filter = NoticeFilter { county, state, kind: None };
+            json(&view::notices::notices(&office.register(), scope, &filter, today))
+        }
+        Query::Notice { notice } => json(&view::notices::notice(office, scope, notice).await?),
+        Query::Mails => json(&view::mails::mails(&office.register(), scope, None)),
+        Query::Plan => json(&view::plan::plan(&office.register(), scope, today)?),
+        Query::Ledger { year, county } => {
+            let register = office.register();
+            let year = match year {
+                Some(year) => year,
+                None => office.current_revision(&register.plans)?.plan.plan.year,
+            };
+            let scope = match (scope, county) {
+                (Scope::City, Some(county)) => Scope::County(county),
+                (Scope::City | Scope::County(_), _) => scope.clone(),
+            };
+            json(&view::money::ledger(&register, &scope, year))
+        }
+        Query::Events { after, limit } => json(&view::events::events(office.log().as_ref(), after, limit).await?),
+        Query::Replay => json(&replay(office.log().as_ref(), |_| ()).await?),
+        Query::Until { until } => json(&until_state(office, until).await?),
+    })
+}
+
+fn json<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).expect("views hold only strings, numbers and lists")
+}
+
+async fn evaluate(office: &Office, period: Period) -> Result<Vec<VerdictLine>, OfficeError> {
+    let (book, _) = office.records().plan_book().await?;
+    let revision = book.in_force(period.last_month()).ok_or(Refusal::NoPlanInForce)?;
+    let months = period.months();
+    let mut lines = Vec::new();
+    for section in revision.plan.active_sections(&months) {
+        let dossier = office.records().dossier(&section.id, &months, &mut Draft::default()).await?;
+        let judged = judge(&book, revision, section, period, &dossier);
+        lines.push(verdict_line(period, &SectionVerdict::of(section.id.clone(), section.kind, &judged.assessment)));
+    }
+    Ok(lines)
+}
+
+/// What stood, as it was known then.
+async fn until_state(office: &Office, until: Until) -> Result<EndState, OfficeError> {
+    const PAGE: usize = 1_000;
+    let mut register = Register::default();
+    loop {
+        let page = office.log().read_all(register.position(), PAGE).await?;
+        let known = |recorded: &&bishui_infra::event_log::Recorded| match until {
+            Until::Position(last) => recorded.position <= last,
+            Until::Time(last) => recorded.recorded_at <= last,
+        };
+        let full = page.len() == PAGE;
+        let within = page.iter().take_while(known);
+        let mut taken = 0;
+        for recorded in within {
+            register.apply(recorded)?;
+            taken += 1;
+        }
+        if !full || taken < page.len() {
+            return Ok(EndState::of(&register, vec![]));
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Replay (R13): every recorded decision derived again from the recorded facts and rule sets.
+//!
+//! The log is read once, in order. Facts (plans, readings, declarations, meetings, payments) are taken as they stand;
+//! each decision (assessments, verdicts, notices, interviews, proposals, charges, settlements, document numbers) must be
+//! exactly what today's program decides at that place. Nothing is written and nothing is sent.
+
+mod decisions;
+mod state;
+
+use bishui_domain::event::Event;
+use bishui_infra::codec;
+use bishui_infra::event_log::{EventLog, Position, Recorded};
+use serde::Serialize;
+
+use crate::error::OfficeError;
+use state::State;
+
+/// Differences listed in a report; more are counted.
+const LISTED_MAX: usize = 100;
+
+/// A recorded decision that the facts do not give.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Where it stands; for a decision that is missing, the fact after which it should stand.
+    pub position: Position,
+    /// The stream.
+    pub stream: String,
+    /// The type of the recorded event.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What the facts give, as JSON; none when nothing should stand there.
+    pub expected: Option<String>,
+    /// What is recorded; none when it is missing.
+    pub recorded: Option<String>,
+}
+
+/// The result of a replay.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// Events read.
+    pub events: u64,
+    /// Decisions derived again.
+    pub decisions: u64,
+    /// Differences found.
+    pub differing: u64,
+    /// The first of them, in order.
+    pub differences: Vec<Difference>,
+}
+
+impl Replayed {
+    fn differ(&mut self, difference: Difference) {
+        self.differing += 1;
+        if self.differences.len() < LISTED_MAX {
+            self.differences.push(difference);
+        }
+    }
+
+    /// Compares a recorded decision with what the facts give.
+    fn compare(&mut self, recorded: &Recorded, expected: Option<&Event>, event: &Event) {
+        self.decisions += 1;
+        if expected != Some(event) {
+            self.differ(Difference {
+                position: recorded.position,
+                stream: recorded.stream.as_str().to_owned(),
+                kind: recorded.kind.clone(),
+                expected: expected.map(|event| codec::encode(event).payload),
+                recorded: Some(recorded.payload.clone()),
+            });
+        }
+    }
+
+    /// Notes decisions that the facts up to `after` give and that are not recorded.
+    fn missing(&mut self, after: &Recorded, expected: &Event) {
+        let encoded = codec::encode(expected);
+        self.differ(Difference {
+            position: after.position,
+            stream: after.stream.as_str().to_owned(),
+            kind: encoded.kind,
+            expected: Some(encoded.payload),
+            recorded: None,
+        });
+    }
+}
+
+/// Replays a log up to its head; `progress` is told how far it has come.
+///
+/// # Errors
+/// The log cannot be read, or holds an event that is none of this program's.
+pub async fn replay(log: &dyn EventLog, mut progress: impl FnMut(Position)) -> Result<Replayed, OfficeError> {
+    const PAGE: usize = 1_000;
+    let (mut state, mut replayed) = (State::default(), Replayed::default());
+    let mut after = Position(0);
+    loop {
+        let page = log.read_all(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.position;
+        for recorded in &page {
+            let event = codec::decode(recorded)?;
+            replayed.events += 1;
+            decisions::check(&mut state, &mut replayed, recorded, &event);
+            state.take(recorded, &event);
+        }
+        progress(after);
+    }
+    decisions::check_nothing_is_missing(&mut state, &mut replayed);
+    Ok(replayed)
+}

@@ -1,0 +1,217 @@
+//! Each kind of decision, derived again at its place in the log.
+
+use std::collections::VecDeque;
+
+use bishui_domain::compensation::{self, CompensationEvent};
+use bishui_domain::county::{CountyEvent, RoundRules};
+use bishui_domain::escalation;
+use bishui_domain::escalation::warning_notice::WarningEvent;
+use bishui_domain::event::Event;
+use bishui_domain::ids::{CountyId, SectionId};
+use bishui_domain::money::Fen;
+use bishui_domain::notice::{NoticeEvent, NumberingEvent, Subject};
+use bishui_domain::period::{Month, Period};
+use bishui_domain::round::{Judged, RoundEvent, SectionEvent, judge, rejudge};
+use bishui_domain::settlement::{SettlementBasis, SettlementEvent, meets_annual_target, months_of, rewarded_counties};
+use bishui_domain::verdict::SectionVerdict;
+use bishui_infra::event_log::Recorded;
+
+use super::Replayed;
+use super::state::{CountyDesk, State};
+
+/// Checks one recorded event against the state before it.
+pub(super) fn check(state: &mut State, replayed: &mut Replayed, recorded: &Recorded, event: &Event) {
+    let key = recorded.stream.key();
+    match event {
+        Event::Section(SectionEvent::SectionAssessed(judged)) => {
+            let expected = assessed(state, key, judged).map(SectionEvent::SectionAssessed).map(Event::from);
+            replayed.compare(recorded, expected.as_ref(), event);
+        }
+        Event::Section(SectionEvent::AssessmentCorrected(judged)) => {
+            let expected = corrected(state, key, judged.period).map(SectionEvent::AssessmentCorrected).map(Event::from);
+            replayed.compare(recorded, expected.as_ref(), event);
+        }
+        Event::Round(RoundEvent::RoundPublished { .. }) => {
+            let expected = published(state, event);
+            replayed.compare(recorded, expected.as_ref(), event);
+        }
+        Event::County(decided) => check_county(state, replayed, recorded, decided),
+        Event::Compensation(CompensationEvent::Charged(_) | CompensationEvent::ChargeReversed(_)) => {
+            let Some(desk) = desk(state, key) else { return };
+            if desk.compensation.is_empty() {
+                let due = compensation::decide(&desk.county, &desk.account);
+                desk.compensation = due.into_iter().map(Event::from).collect();
+            }
+            let expected = desk.compensation.pop_front();
+            replayed.compare(recorded, expected.as_ref(), event);
+        }
+        Event::Settlement(SettlementEvent::SettlementMade(made)) => {
+            let expected = settled(state, made.year);
+            replayed.compare(recorded, expected.as_ref(), event);
+        }
+        Event::Numbering(NumberingEvent::NumberAssigned { notice, .. }) => {
+            let number = state.numbering.get(key).map_or(1, bishui_domain::notice::Numbering::next);
+            let expected = Event::from(NumberingEvent::NumberAssigned { number, notice: *notice });
+            replayed.compare(recorded, Some(&expected), event);
+        }
+        Event::Notice(NoticeEvent::NoticeDrafted { .. }) => {
+            if let Some(expected) = drafted(state, recorded, event) {
+                replayed.compare(recorded, Some(&expected), event);
+            }
+        }
+        Event::Section(_)
+        | Event::Round(_)
+        | Event::Compensation(_)
+        | Event::Settlement(_)
+        | Event::Numbering(_)
+        | Event::Notice(_)
+        | Event::Plan(_)
+        | Event::Readings(_)
+        | Event::Mail(_) => {}
+    }
+}
+
+fn desk<'a>(state: &'a mut State, key: &str) -> Option<&'a mut CountyDesk> {
+    Some(state.counties.entry(key.parse::<CountyId>().ok()?).or_default())
+}
+
+fn assessed(state: &State, key: &str, recorded: &Judged) -> Option<Judged> {
+    let id: SectionId = key.parse().ok()?;
+    let period = recorded.period;
+    let revision = state.book.in_force(period.last_month())?;
+    let section = revision.plan.section(&id)?;
+    Some(judge(&state.book, revision, section, period, &state.dossier(&id, &period.months())))
+}
+
+fn corrected(state: &State, key: &str, period: Period) -> Option<Judged> {
+    let id: SectionId = key.parse().ok()?;
+    Some(rejudge(&state.book, &id, period, &state.dossier(&id, &period.months()))?.judged)
+}
+
+/// The publication event that the sections' assessments add up to.
+fn published(state: &State, event: &Event) -> Option<Event> {
+    let Event::Round(RoundEvent::RoundPublished { period, declare_rest, .. }) = event else { return None };
+    let revision = state.book.in_force(period.last_month())?;
+    let (mut met, mut unmet, mut unassessed) = (0, 0, 0);
+    for section in revision.plan.active_sections(&period.months()) {
+        let verdict = state.judged(&section.id, *period)?.assessment.verdict;
+        match verdict {
+            bishui_domain::assessment::Verdict::Met => met += 1,
+            bishui_domain::assessment::Verdict::Unmet => unmet += 1,
+            bishui_domain::assessment::Verdict::Unassessed(_) => unassessed += 1,
+        }
+    }
+    let (period, revision, declare_rest) = (*period, revision.number, *declare_rest);
+    Some(Event::from(RoundEvent::RoundPublished { period, revision, declare_rest, met, unmet, unassessed }))
+}
+
+fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &Recorded, decided: &CountyEvent) {
+    let event = Event::from(decided.clone());
+    match decided {
+        CountyEvent::RoundJudged { period, part, parts, verdicts, .. } => {
+            let expected = state.book.in_force(period.last_month()).map(|revision| {
+                let rules = RoundRules::of(&revision.plan.rules);
+                let verdicts = standing(state, *period, verdicts);
+                Event::from(CountyEvent::RoundJudged { period: *period, rules, part: *part, parts: *parts, verdicts })
+            });
+            replayed.compare(recorded, expected.as_ref(), &event);
+        }
+        CountyEvent::RoundRejudged { period, reason, verdicts } => {
+            let verdicts = standing(state, *period, verdicts);
+            let expected = CountyEvent::RoundRejudged { period: *period, reason: reason.clone(), verdicts };
+            replayed.compare(recorded, Some(&expected.into()), &event);
+        }
+        CountyEvent::InterviewScheduled { .. }
+        | CountyEvent::InterviewHeld { .. }
+        | CountyEvent::MinutesRecorded { .. }
+        | CountyEvent::ImpactDetermined { .. } => {}
+        CountyEvent::Warning(_) | CountyEvent::Interview(_) | CountyEvent::Proposal(_) => {
+            let Some(desk) = desk(state, recorded.stream.key()) else { return };
+            if desk.escalation.is_empty() {
+                desk.escalation = escalation::decide(&desk.county).into_iter().map(Event::from).collect();
+            }
+            let expected = desk.escalation.pop_front();
+            replayed.compare(recorded, expected.as_ref(), &event);
+            return;
+        }
+    }
+    // A fact that arrives while decisions are outstanding: those were never recorded.
+    if let Some(desk) = desk(state, recorded.stream.key()) {
+        report_outstanding(desk, replayed);
+    }
+}
+
+/// The verdicts of these sections from their own assessments.
+fn standing(state: &State, period: Period, verdicts: &[SectionVerdict]) -> Vec<SectionVerdict> {
+    let verdict = |recorded: &SectionVerdict| {
+        let judged = state.judged(&recorded.section, period)?;
+        let kind = state.book.revision(judged.revision)?.plan.section(&recorded.section)?.kind;
+        Some(SectionVerdict::of(recorded.section.clone(), kind, &judged.assessment))
+    };
+    verdicts.iter().filter_map(verdict).collect()
+}
+
+fn settled(state: &State, year: i16) -> Option<Event> {
+    let revision = Month::new(year, 12).and_then(|last| state.book.in_force(last))?;
+    let months = months_of(year);
+    let meets = |section: &bishui_domain::plan::Section| {
+        meets_annual_target(&state.book, revision, section, year, &state.dossier(&section.id, &months))
+    };
+    let basis = SettlementBasis {
+        year,
+        collected: state.counties.values().map(|desk| desk.account.paid(year)).sum::<Fen>(),
+        municipal_share: revision.plan.rules.municipal_share,
+        reward: revision.plan.rules.reward,
+        rewarded: rewarded_counties(revision, year, meets),
+    };
+    state.settlements.get(&year)?.decide(&basis).into_iter().next().map(Event::from)
+}
+
+/// The draft of a notice that was raised: it must say what its cause says. Corrections depend on what had been sent.
+fn drafted(state: &State, recorded: &Recorded, event: &Event) -> Option<Event> {
+    let Event::Notice(NoticeEvent::NoticeDrafted { kind, county, subject, refers_to }) = event else { return None };
+    let Event::County(cause) = state.causes.get(&recorded.causation?)? else { return None };
+    let subject = match cause {
+        CountyEvent::Warning(
+            WarningEvent::WarningNoticeRaised { period, sections }
+            | WarningEvent::WarningNoticeSupplemented { period, sections },
+        ) => Subject::Round { period: *period, sections: sections.clone() },
+        CountyEvent::Interview(
+            escalation::interview::InterviewEvent::InterviewRequired { raised_by, grounds }
+            | escalation::interview::InterviewEvent::InterviewGroundsChanged { raised_by, grounds },
+        ) => Subject::Interview { raised_by: *raised_by, grounds: grounds.clone() },
+        CountyEvent::Warning(_)
+        | CountyEvent::Interview(_)
+        | CountyEvent::Proposal(_)
+        | CountyEvent::RoundJudged { .. }
+        | CountyEvent::RoundRejudged { .. }
+        | CountyEvent::InterviewScheduled { .. }
+        | CountyEvent::InterviewHeld { .. }
+        | CountyEvent::MinutesRecorded { .. }
+        | CountyEvent::ImpactDetermined { .. } => subject.clone(),
+    };
+    Some(NoticeEvent::NoticeDrafted { kind: *kind, county: county.clone(), subject, refers_to: *refers_to }.into())
+}
+
+fn report_outstanding(desk: &mut CountyDesk, replayed: &mut Replayed) {
+    let outstanding: VecDeque<Event> = desk.escalation.drain(..).chain(desk.compensation.drain(..)).collect();
+    if let Some(fact) = &desk.last_fact {
+        for event in &outstanding {
+            replayed.missing(fact, event);
+        }
+    }
+}
+
+/// At the end of the log nothing that the facts call for may be outstanding, and every number has its notice.
+pub(super) fn check_nothing_is_missing(state: &mut State, replayed: &mut Replayed) {
+    for desk in state.counties.values_mut() {
+        if desk.escalation.is_empty() {
+            desk.escalation = escalation::decide(&desk.county).into_iter().map(Event::from).collect();
+        }
+        if desk.compensation.is_empty() {
+            desk.compensation =
+                compensation::decide(&desk.county, &desk.account).into_iter().map(Event::from).collect();
+        }
+        report_outstanding(desk, replayed);
+    }
+}

@@ -1,0 +1,113 @@
+//! What the facts and decisions read so far amount to.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use bishui_domain::compensation::Compensation;
+use bishui_domain::county::County;
+use bishui_domain::event::Event;
+use bishui_domain::ids::{CountyId, NoticeId, SectionId};
+use bishui_domain::notice::{Numbering, NumberingEvent};
+use bishui_domain::period::{Month, Period};
+use bishui_domain::plan::book::PlanBook;
+use bishui_domain::readings::MonthReadings;
+use bishui_domain::round::{Dossier, SectionFile};
+use bishui_domain::settlement::SettlementFile;
+use bishui_infra::event_log::Recorded;
+use uuid::Uuid;
+
+/// A county's record with the decisions that its facts still call for.
+#[derive(Default)]
+pub(super) struct CountyDesk {
+    pub(super) county: County,
+    pub(super) account: Compensation,
+    /// Decided and not yet met in the log.
+    pub(super) escalation: VecDeque<Event>,
+    pub(super) compensation: VecDeque<Event>,
+    /// The last fact, after which they should stand.
+    pub(super) last_fact: Option<Recorded>,
+}
+
+/// The state of everything, in memory.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) book: PlanBook,
+    pub(super) sections: HashMap<SectionId, SectionFile>,
+    pub(super) readings: HashMap<SectionId, BTreeMap<Month, (MonthReadings, u64)>>,
+    pub(super) counties: BTreeMap<CountyId, CountyDesk>,
+    pub(super) settlements: BTreeMap<i16, SettlementFile>,
+    pub(super) numbering: HashMap<String, Numbering>,
+    /// The number given to each notice, with its stream.
+    pub(super) numbers: HashMap<NoticeId, (String, u32)>,
+    /// Decisions of counties by event id: a notice must say what its cause says.
+    pub(super) causes: HashMap<Uuid, Event>,
+}
+
+impl State {
+    /// Takes in an event after it was checked.
+    pub(super) fn take(&mut self, recorded: &Recorded, event: &Event) {
+        let key = recorded.stream.key();
+        match event {
+            Event::Plan(event) => self.book = std::mem::take(&mut self.book).evolve(event),
+            Event::Readings(event) => {
+                let Some((section, month)) = section_month(key) else { return };
+                let entry = self.readings.entry(section).or_default().entry(month).or_default();
+                *entry = (std::mem::take(&mut entry.0).evolve(event), recorded.version.0);
+            }
+            Event::Section(event) => {
+                let Ok(section) = key.parse::<SectionId>() else { return };
+                let file = self.sections.entry(section).or_default();
+                *file = std::mem::take(file).evolve(event);
+            }
+            Event::County(event) => {
+                let Ok(county) = key.parse::<CountyId>() else { return };
+                let desk = self.counties.entry(county).or_default();
+                desk.county = std::mem::take(&mut desk.county).evolve(event);
+                if event.is_fact() {
+                    desk.last_fact = Some(recorded.clone());
+                }
+                self.causes.insert(recorded.id, Event::County(event.clone()));
+            }
+            Event::Compensation(event) => {
+                let Ok(county) = key.parse::<CountyId>() else { return };
+                let desk = self.counties.entry(county).or_default();
+                desk.account = std::mem::take(&mut desk.account).evolve(event);
+            }
+            Event::Settlement(event) => {
+                let Ok(year) = key.parse::<i16>() else { return };
+                let file = self.settlements.entry(year).or_default();
+                *file = std::mem::take(file).evolve(event);
+            }
+            Event::Numbering(event) => {
+                if let NumberingEvent::NumberAssigned { number, notice } = event {
+                    self.numbers.insert(*notice, (key.to_owned(), *number));
+                }
+                let numbering = self.numbering.entry(key.to_owned()).or_default();
+                *numbering = std::mem::take(numbering).evolve(event);
+            }
+            Event::Round(_) | Event::Notice(_) | Event::Mail(_) => {}
+        }
+    }
+
+    /// A section's file and its readings of `months`.
+    pub(super) fn dossier(&self, section: &SectionId, months: &[Month]) -> Dossier {
+        let known = self.readings.get(section);
+        let reading = |month: &Month| {
+            let readings = known.and_then(|readings| readings.get(month)).cloned().unwrap_or_default();
+            (*month, readings)
+        };
+        Dossier {
+            file: self.sections.get(section).cloned().unwrap_or_default(),
+            readings: months.iter().map(reading).collect(),
+        }
+    }
+
+    /// The section's assessment of a round as it stands.
+    pub(super) fn judged(&self, section: &SectionId, period: Period) -> Option<&bishui_domain::round::Judged> {
+        self.sections.get(section)?.judged.get(&period)
+    }
+}
+
+fn section_month(key: &str) -> Option<(SectionId, Month)> {
+    let (section, month) = key.rsplit_once('/')?;
+    Some((section.parse().ok()?, month.parse().ok()?))
+}
