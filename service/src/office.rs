@@ -213,12 +213,17 @@ impl Office {
         }
         let id = (self.ids)();
         for _ in 0..ATTEMPTS_MAX {
+            if let Some((stream, version)) = &request.if_match
+                && self.records.version(stream).await? != *version
+            {
+                return Err(OfficeError::Moved);
+            }
             let mut decided = self.decide(act).await?;
             if let Some((stream, version)) = &request.if_match {
                 decided.draft.require(stream.clone(), *version);
-                // The decision may rest on a newer state than the one that the asker saw.
-                if decided.draft.expects(stream) != Some(*version) || self.records.version(stream).await? != *version {
-                    return Err(OfficeError::Moved);
+                // It moved between the look and the decision: the next round tells.
+                if decided.draft.expects(stream) != Some(*version) {
+                    continue;
                 }
             }
             if decided.draft.is_empty() {

@@ -3,21 +3,21 @@
 //! An `Idempotency-Key` makes a repetition harmless; on a single notice, mail or county an `If-Match` with its `ETag`
 //! makes the act conditional. Neither is required.
 
+mod bodies;
+
 use axum::Json;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, header};
 use bishui_domain::assessment::Reason;
-use bishui_domain::ids::{CountyId, MailId, NoticeId, SectionId};
-use bishui_domain::money::Fen;
-use bishui_domain::period::{Month, Period};
+use bishui_domain::ids::{CountyId, MailId, NoticeId};
 use bishui_domain::plan::Plan;
-use bishui_domain::standard::Target;
-use jiff::civil::Date;
-use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::bodies::{
+    Acknowledgement, Amendment, Declaration, Determination, ImportQuery, Meeting, Minutes, Payment, Publication,
+    Report, Resolution, RevisionQuery, Schedule, SettlementOrder, TargetCorrection, Why,
+};
 use super::App;
 use super::caller::{Ask, Body, Caller, Id, Raw};
 use super::problem::HttpError;
@@ -61,193 +61,6 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(resolve_mail))
         .merge(files)
         .merge(acts)
-}
-
-/// An amendment of the plan.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Amendment {
-    /// The whole amended plan.
-    #[schema(value_type = Object)]
-    plan: Box<Plan>,
-    /// First month it holds for.
-    #[schema(value_type = String)]
-    from: Month,
-    /// Why.
-    reason: String,
-}
-
-/// A corrected target.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct TargetCorrection {
-    /// The section.
-    #[schema(value_type = String)]
-    section: SectionId,
-    /// First month.
-    #[schema(value_type = String)]
-    from: Month,
-    /// Last month.
-    #[schema(value_type = Option<String>)]
-    until: Option<Month>,
-    /// The right target.
-    #[schema(value_type = String)]
-    target: Target,
-    /// Why.
-    reason: String,
-}
-
-/// About a file of readings.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ImportQuery {
-    /// The file's name, for the report.
-    file: Option<String>,
-    /// The text of a column mapping.
-    mapping: Option<String>,
-}
-
-/// About a file of revised readings.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct RevisionQuery {
-    /// The file's name, for the report.
-    file: Option<String>,
-    /// Why.
-    reason: String,
-    /// Where the evidence is.
-    evidence: Option<String>,
-}
-
-/// A declaration, or the withdrawal of one.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Declaration<R> {
-    /// The section.
-    #[schema(value_type = String)]
-    section: SectionId,
-    /// The period.
-    #[schema(value_type = String)]
-    period: Period,
-    /// Why: for a declaration `dry`, `frozen`, `maintenance`, `construction` or `no_data`; for a withdrawal a text.
-    #[schema(value_type = String)]
-    reason: R,
-}
-
-/// A round to be published.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Publication {
-    /// The round.
-    #[schema(value_type = String)]
-    period: Period,
-    /// The reason for every section without a complete assessment.
-    #[schema(value_type = Option<String>)]
-    declare_rest: Option<Reason>,
-}
-
-/// Date and place of an interview.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Schedule {
-    /// The day.
-    #[schema(value_type = String)]
-    on: Date,
-    /// Where.
-    place: String,
-}
-
-/// An interview that was held.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Meeting {
-    /// The day; today when absent.
-    #[schema(value_type = Option<String>)]
-    on: Option<Date>,
-    /// Who attended.
-    #[serde(default)]
-    attended: Vec<String>,
-}
-
-/// Minutes of an interview.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Minutes {
-    /// The round that raised it.
-    #[schema(value_type = String)]
-    raised_by: Period,
-    /// The text.
-    minutes: String,
-}
-
-/// A determination of serious effect.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Determination {
-    /// The year of the proposal.
-    year: i16,
-    /// Whether the city's result was seriously affected.
-    serious: bool,
-    /// On what grounds.
-    basis: String,
-}
-
-/// A payment.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Payment {
-    /// The amount.
-    #[schema(value_type = i64)]
-    fen: Fen,
-    /// The year of the charges; the plan's when absent.
-    year: Option<i16>,
-}
-
-/// An order to settle a year.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct SettlementOrder {
-    /// The year.
-    year: i16,
-    /// What the city owes the province.
-    #[schema(value_type = i64)]
-    provincial_payable_fen: Fen,
-}
-
-/// Why.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Why {
-    /// Why.
-    reason: String,
-}
-
-/// An acknowledgement.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Acknowledgement {
-    /// Who signs.
-    signed_by: String,
-}
-
-/// A rectification report.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Report {
-    /// Its summary.
-    summary: String,
-}
-
-/// What became of a mail.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Resolution {
-    /// Whether it arrived; if not it is sent again.
-    arrived: bool,
-    /// How that is known.
-    basis: String,
 }
 
 /// Does any act, given in JSON with its name under `do`.

@@ -20,7 +20,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// Longest pause of the mail worker.
 const MAIL_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Pause between two looks at the deadlines.
-const DEADLINES_PAUSE: Duration = Duration::from_secs(60);
+const DEADLINES_PAUSE: Duration = Duration::from_mins(1);
 
 /// Starts all background work; it ends when `stop` turns true.
 pub(super) fn start(app: &App, mailer: Arc<dyn Mailer>, from: String, stop: &watch::Receiver<bool>) -> JoinSet<()> {

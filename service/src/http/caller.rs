@@ -5,6 +5,7 @@ use axum::http::header::{AUTHORIZATION, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use bishui_domain::ids::NoticeId;
+use bishui_domain::refusal::Refusal;
 use bishui_infra::event_log::{StreamId, StreamVersion};
 use serde::de::DeserializeOwned;
 
@@ -12,6 +13,7 @@ use super::problem::HttpError;
 use super::{App, rights};
 use crate::accounts::{self, Role, same};
 use crate::act::Act;
+use crate::error::OfficeError;
 use crate::office::{Receipt, Request};
 use crate::query::{Query as Question, answer};
 use crate::view::{Scope, not_found};
@@ -70,7 +72,24 @@ impl Caller {
         let done = done.map_err(|_| HttpError::Internal)?;
         let result = done.as_ref().map_or_else(|error| error.code().to_owned(), |_| "done".to_owned());
         metrics::counter!("bishui_commands_total", "result" => result).increment(1);
-        Ok(done?)
+        done.map_err(|error| self.told(error))
+    }
+
+    /// The error as this caller may be told it. What follows from any county's events is done in the same turn as a
+    /// county's act, and its failure may name another county.
+    fn told(&self, error: OfficeError) -> HttpError {
+        let own = matches!(
+            error,
+            OfficeError::Refused(Refusal::NoticeNotReady { .. } | Refusal::InvalidText { .. })
+                | OfficeError::Log(_)
+                | OfficeError::Moved
+                | OfficeError::NotFound { .. }
+        );
+        if self.scope == Scope::City || own {
+            return error.into();
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "an act of a county failed for another's reason");
+        HttpError::Internal
     }
 
     /// Shows what an act would change; what a county does changes nothing beyond its notice, so it has no preview.
@@ -92,8 +111,8 @@ impl Caller {
             Authority::Role(role) if rights::may_ask(role, &query) => {}
             Authority::Role(_) => return Err(HttpError::Forbidden),
         }
-        self.app.office.follow_through().await?;
-        Ok(answer(&self.app.office, &self.scope, &query).await?)
+        self.app.office.follow_through().await.map_err(|error| self.told(error))?;
+        answer(&self.app.office, &self.scope, &query).await.map_err(|error| self.told(error))
     }
 
     /// A county acts on what it sees; the rest is not there for it.

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use super::BODY_BYTES_MAX;
 use super::problem::{HttpError, Pending};
 
 /// The header of the request's id, taken from the client or drawn.
@@ -20,7 +21,7 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 /// Time for a question.
 const READ_WITHIN: Duration = Duration::from_secs(30);
 /// Time for an act; a large file takes a while.
-const ACT_WITHIN: Duration = Duration::from_secs(600);
+const ACT_WITHIN: Duration = Duration::from_mins(10);
 
 /// Headers of every answer: nothing is kept, framed, sniffed or run by a browser.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -35,7 +36,13 @@ pub(super) async fn wrap(request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
     let within = if request.method() == Method::GET { READ_WITHIN } else { ACT_WITHIN };
-    let answer = tokio::time::timeout(within, next.run(request)).instrument(span.clone()).await;
+    let answer = async {
+        match received(request).await {
+            Ok(request) => next.run(request).await,
+            Err(error) => error.into_response(),
+        }
+    };
+    let answer = tokio::time::timeout(within, answer).instrument(span.clone()).await;
     let mut response = answer.unwrap_or_else(|_| HttpError::Timeout.into_response());
     if let Some(pending) = response.extensions_mut().remove::<Pending>() {
         response = pending.into_answer(response, &id);
@@ -49,6 +56,20 @@ pub(super) async fn wrap(request: Request, next: Next) -> Response {
     metrics::counter!("bishui_requests_total", "status" => status.to_string()).increment(1);
     span.in_scope(|| tracing::info!(status, "answered"));
     response
+}
+
+/// The request with a small body read to its end. An answer that leaves a body unread closes the connection, and a
+/// client that reuses it would lose its next request.
+async fn received(request: Request) -> Result<Request, HttpError> {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let small = length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length <= BODY_BYTES_MAX);
+    if !small {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await;
+    let body = body.map_err(|_| HttpError::Malformed("the body broke off".to_owned()))?;
+    Ok(Request::from_parts(parts, Body::from(body)))
 }
 
 /// The client's id when it is short and plain, otherwise a fresh one.

@@ -1,7 +1,7 @@
 //! Health: whether the service lives, whether it can work, and its numbers. No answer names a county or a person.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use axum::Json;
 use axum::extract::State;
@@ -75,12 +75,14 @@ pub(super) fn router() -> OpenApiRouter<App> {
 
 /// The recorder of this program; it can be installed once only.
 pub(super) fn recorder() -> Result<PrometheusHandle, BuildError> {
-    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
-    if let Some(handle) = HANDLE.get() {
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().expect("a recorder is never left half installed");
+    if let Some(handle) = &*installed {
         return Ok(handle.clone());
     }
     let handle = PrometheusBuilder::new().install_recorder()?;
-    Ok(HANDLE.get_or_init(|| handle).clone())
+    *installed = Some(handle.clone());
+    Ok(handle)
 }
 
 /// Whether the service answers at all.

@@ -1,6 +1,6 @@
 //! Pages of lists: `limit` and a cursor `after`, with the next page named in a `Link` header (RFC 8288).
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::str::FromStr;
 
 use axum::Json;
@@ -19,11 +19,11 @@ pub(super) const LIMIT_MAX: usize = 500;
 /// Which page of a list.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct PageQuery {
+pub(super) struct PageQuery {
     /// Entries in a page, 1 to 500; 100 when absent.
-    pub limit: Option<usize>,
+    limit: Option<usize>,
     /// The cursor that the `Link` header of the page before names.
-    pub after: Option<String>,
+    after: Option<String>,
 }
 
 impl PageQuery {
@@ -52,12 +52,27 @@ impl PageQuery {
         T: Serialize,
         K: Ord + FromStr + Display,
     {
+        self.cut_keyed(items.into_iter().map(|item| (key(&item), item)).collect(), path, rest)
+    }
+
+    /// The page of `items`, which are sorted by the key that each comes with.
+    pub(super) fn cut_keyed<T, K>(
+        &self,
+        items: Vec<(K, T)>,
+        path: &str,
+        rest: &[(&str, Option<String>)],
+    ) -> Result<Response, HttpError>
+    where
+        T: Serialize,
+        K: Ord + FromStr + Display,
+    {
         let (limit, after) = (self.limit()?, self.cursor::<K>()?);
-        let mut page: Vec<T> =
-            items.into_iter().filter(|item| after.as_ref().is_none_or(|after| key(item) > *after)).collect();
+        let mut page: Vec<(K, T)> =
+            items.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).collect();
         let more = page.len() > limit;
         page.truncate(limit);
-        let next = page.last().filter(|_| more).map(|last| key(last).to_string());
+        let next = page.last().filter(|_| more).map(|(key, _)| key.to_string());
+        let page: Vec<T> = page.into_iter().map(|(_, item)| item).collect();
         Ok(answer(page, limit, next, path, rest))
     }
 }
@@ -75,7 +90,8 @@ pub(super) fn answer(
         let mut query = format!("limit={limit}&after={}", encoded(&next));
         for (name, value) in rest {
             if let Some(value) = value {
-                query.push_str(&format!("&{name}={}", encoded(value)));
+                // Writing to a String does not fail.
+                let _ = write!(query, "&{name}={}", encoded(value));
             }
         }
         let link = format!("<{path}?{query}>; rel=\"next\"");
@@ -92,7 +108,7 @@ pub(super) fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

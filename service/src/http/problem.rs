@@ -89,6 +89,44 @@ impl HttpError {
     }
 }
 
+impl HttpError {
+    /// What is wrong, for the asker. The store's own words can name streams of anyone and stay in the log.
+    fn detail(&self) -> String {
+        match self {
+            Self::Office(OfficeError::Log(error)) => store_detail(error).to_owned(),
+            Self::Office(OfficeError::Codec(_)) => Self::Internal.to_string(),
+            Self::Office(
+                OfficeError::Refused(_)
+                | OfficeError::Input { .. }
+                | OfficeError::Moved
+                | OfficeError::Remote { .. }
+                | OfficeError::NotFound { .. },
+            )
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::NoSuchPath
+            | Self::MethodNotAllowed
+            | Self::Malformed(_)
+            | Self::MediaType(_)
+            | Self::TooLarge
+            | Self::Timeout
+            | Self::Internal => self.to_string(),
+        }
+    }
+}
+
+fn store_detail(error: &LogError) -> &'static str {
+    match error {
+        LogError::Conflict { .. } | LogError::CheckpointMoved { .. } => "another writer was first; repeat the request",
+        LogError::KeyReused { .. } => "this idempotency key was used for a different request; choose a new one",
+        LogError::TooLarge { .. } => "this is more than can be recorded in one act; split it",
+        LogError::InUse { .. } | LogError::Unavailable { .. } => {
+            "the store cannot be used now; repeat the request later with the same idempotency key"
+        }
+        LogError::Corrupt { .. } => "the store is damaged; report the request id",
+    }
+}
+
 fn office_status(error: &OfficeError) -> StatusCode {
     match error {
         OfficeError::Refused(refusal) => refusal_status(refusal),
@@ -187,23 +225,16 @@ impl Pending {
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let (status, code, title) = self.parts();
-        let code = code.to_owned();
-        let detail = match status {
-            StatusCode::INTERNAL_SERVER_ERROR => {
-                tracing::error!(error = &self as &dyn std::error::Error, code = code.as_str(), "a request failed");
-                Self::Internal.to_string()
-            }
-            _ => self.to_string(),
-        };
+        let (code, detail) = (code.to_owned(), self.detail());
+        if status.is_server_error() {
+            tracing::error!(error = &self as &dyn std::error::Error, code = code.as_str(), "a request failed");
+        }
         let mut response = status.into_response();
-        match status {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-            }
-            StatusCode::UNAUTHORIZED => {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            _ => {}
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(Pending { code, title, detail });
         response

@@ -174,7 +174,7 @@ async fn list_interviews(caller: Caller, Ask(page): Ask<PageQuery>) -> Answer {
     let mut keyed: Vec<_> =
         (0u32..).zip(items).map(|(n, i)| (format!("{}/{}/{n:06}", i.county, i.period), i)).collect();
     keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
-    cut_keyed(&page, keyed, "/api/v1/interviews")
+    page.cut_keyed(keyed, "/api/v1/interviews", &[])
 }
 
 /// Accountability proposals by county and year.
@@ -183,18 +183,7 @@ async fn list_proposals(caller: Caller, Ask(page): Ask<PageQuery>) -> Answer {
     let items = view::escalation::proposals(&caller.app.office.register(), &caller.scope);
     let mut keyed: Vec<_> = items.into_iter().map(|item| (format!("{}/{}", item.county, item.year), item)).collect();
     keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
-    cut_keyed(&page, keyed, "/api/v1/proposals")
-}
-
-fn cut_keyed<T: Serialize>(page: &PageQuery, items: Vec<(String, T)>, path: &str) -> Answer {
-    let (limit, after) = (page.limit()?, page.cursor::<String>()?);
-    let mut rest: Vec<_> =
-        items.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).collect();
-    let more = rest.len() > limit;
-    rest.truncate(limit);
-    let next = rest.last().filter(|_| more).map(|(key, _)| key.clone());
-    let items: Vec<T> = rest.into_iter().map(|(_, item)| item).collect();
-    Ok(page::answer(items, limit, next, path, &[]))
+    page.cut_keyed(keyed, "/api/v1/proposals", &[])
 }
 
 /// A year's ledger, double entry with running balances.
