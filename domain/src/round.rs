@@ -108,7 +108,9 @@ impl SectionFile {
             SectionEvent::DeclarationWithdrawn { period, .. } => {
                 self.declarations.remove(period);
                 if let Period::Month(month) = period {
-                    self.left_out.values_mut().for_each(|months| drop(months.remove(month)));
+                    for months in self.left_out.values_mut() {
+                        months.remove(month);
+                    }
                 }
             }
             SectionEvent::SectionAssessed(judged) => {

@@ -180,7 +180,7 @@ async fn play_on(
             teller.tell(&format!("acked {act}"));
         }
         let keyed = (sabotage != Some(Sabotage::NoKeys)).then(|| key(act));
-        let request = Request { actor: ACTOR.to_owned(), idempotency_key: keyed };
+        let request = Request { actor: ACTOR.to_owned(), idempotency_key: keyed, ..Request::default() };
         let performed = match usize::try_from(act).ok().and_then(|act| play.acts.get(act.checked_sub(1)?)) {
             Some(scripted) => stage.perform(&play, scripted, &request).await,
             None => stage.adopt_plan(&play, &request).await,
