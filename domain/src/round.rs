@@ -95,6 +95,8 @@ pub struct SectionFile {
     /// The months of each published round that were declared when it was published. A month declared later is no
     /// correction of that round, so judging the round again does not leave it out (contract: Corrections).
     pub left_out: BTreeMap<Period, BTreeSet<Month>>,
+    /// Versions of the readings that each round was published on. A later import is no correction of it either.
+    pub published_on: BTreeMap<Period, BTreeMap<Month, u64>>,
 }
 
 impl SectionFile {
@@ -116,6 +118,7 @@ impl SectionFile {
             SectionEvent::SectionAssessed(judged) => {
                 let months = judged.period.months().into_iter().filter(|month| self.is_declared(*month)).collect();
                 self.left_out.insert(judged.period, months);
+                self.published_on.insert(judged.period, judged.readings.iter().copied().collect());
                 self.judged.insert(judged.period, judged.clone());
             }
             SectionEvent::AssessmentCorrected(judged) => {
@@ -182,7 +185,8 @@ pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period
             Period::Quarter(_) => section.is_active(month) && !dossier.file.leaves_out(period, month),
         };
         if let (true, Some((readings, _))) = (counts, dossier.readings.get(&month)) {
-            months.insert(month, monthly_values(&readings.to_vec(), rules));
+            let seen = dossier.file.published_on.get(&period).and_then(|versions| versions.get(&month));
+            months.insert(month, monthly_values(&readings.as_of(seen.copied().unwrap_or(u64::MAX)), rules));
         }
     }
     let values = match period {
