@@ -50,7 +50,8 @@ fn differs(path: &str, service: &Value, model: &Value) -> Option<String> {
     }
 }
 
-/// Every round and county whose warning was ever raised has a mail of that kind, one where it was never withdrawn.
+/// Every round and county whose warning was ever raised has a mail of that kind, and no other has one. How many is not
+/// compared: whether a warning raised again is a new notice is left open.
 pub(crate) fn warning_mails(service: &Value) -> Option<String> {
     let key = |line: &Value| format!("{} {} {}", line["cadence"], line["period"], line["county"]);
     let of = |list: &Value| list.as_array().cloned().unwrap_or_default();

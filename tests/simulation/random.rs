@@ -6,7 +6,7 @@ use jiff::{Span, ToSpan};
 use crate::book::{Act, Book, Deed, Figure, Round, Row, Rules, Section};
 use crate::limits::{codes, exact, limit_text};
 
-/// The sequence SplitMix64: small, and the same on every machine.
+/// The sequence `SplitMix64`: small, and the same on every machine.
 pub(crate) struct Dice(u64);
 
 impl Dice {

@@ -84,14 +84,15 @@ fn interviews(naive: &Naive<'_>) -> Vec<Value> {
         here.insert((one.county.clone(), one.raised_by));
         lines.insert(
             (one.county.clone(), one.raised_by, day.clone()),
-            interview(&one.county, one.raised_by, status, day, false, &grounds),
+            interview(&one.county, one.raised_by, status, day.as_deref(), false, &grounds),
         );
     }
     for index in &standing.lost {
         let hold = &naive.holds[*index];
         let day = Some(hold.day.to_string());
         let key = (hold.county.clone(), hold.under, day.clone());
-        lines.insert(key, interview(&hold.county, hold.under, "held", day, true, &[]));
+        let line = interview(&hold.county, hold.under, "held", day.as_deref(), true, &[]);
+        lines.insert(key, line);
     }
     for (county, round) in &naive.ever_raised {
         let key = (county.clone(), *round);
@@ -109,7 +110,7 @@ fn interview(
     county: &str,
     round: crate::book::Round,
     status: &str,
-    day: Option<String>,
+    day: Option<&str>,
     lost: bool,
     grounds: &[Ground],
 ) -> Value {

@@ -38,11 +38,17 @@ fn check(paths: &[PathBuf], if_present: bool) -> ExitCode {
             Ok(files) if !files.is_empty() => files,
             Ok(_) => {
                 eprintln!("{}: no published_classes*.csv here, nothing was compared", path.display());
-                if if_present { continue } else { return ExitCode::from(1) }
+                if if_present {
+                    continue;
+                }
+                return ExitCode::from(1);
             }
             Err(problem) => {
                 eprintln!("{}: {problem}; nothing was compared", path.display());
-                if if_present && !path.exists() { continue } else { return ExitCode::from(1) }
+                if if_present && !path.exists() {
+                    continue;
+                }
+                return ExitCode::from(1);
             }
         };
         for file in files {
@@ -77,7 +83,7 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, String> {
     for entry in std::fs::read_dir(path).map_err(|error| error.to_string())? {
         let file = entry.map_err(|error| error.to_string())?.path();
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.starts_with("published_classes") && name.ends_with(".csv") {
+        if name.starts_with("published_classes") && file.extension().is_some_and(|extension| extension == "csv") {
             files.push(file);
         }
     }

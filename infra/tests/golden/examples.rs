@@ -119,7 +119,7 @@ fn plan_and_readings() -> Vec<Event> {
     let key = ReadingKey { at: date(2020, 2, 5).at(8, 0, 0, 0), source: Source::National, indicator: Indicator::Nh3n };
     let correction =
         TargetCorrection { section: read("beihu"), from: read("2020-02"), until: None, target: Target::IV };
-    let reading = Reading { key: key.clone(), value: read::<Written>("0.05L").0, status: Status::Normal };
+    let reading = Reading { key, value: read::<Written>("0.05L").0, status: Status::Normal };
     let before = Content { value: read::<Written>("1.12").0, status: Status::OutOfUse("维护".to_owned()) };
     let after = Content { value: read::<Written>("1.02").0, status: Status::Normal };
     vec![
