@@ -7,6 +7,7 @@ mod acts;
 mod background;
 mod caller;
 mod envelope;
+mod front;
 mod health;
 mod page;
 mod problem;
@@ -179,6 +180,7 @@ fn router(app: App) -> Router {
     let document = Arc::new(finished(document));
     let described = move || async move { Json((*document).clone()) };
     router
+        .route("/", axum::routing::get(front::front))
         .route("/api/v1/openapi.json", axum::routing::get(described))
         .fallback(async || HttpError::NoSuchPath)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
