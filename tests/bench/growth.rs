@@ -1,4 +1,4 @@
-//! Growth: what importing and publishing the months of a plan of many sections takes, at growing sizes.
+//! Growth: what importing, publishing and replaying the months of a plan of many sections takes, at growing sizes.
 //!
 //! A program to look at, not a test: `cargo run --release -p bishui-tests --bin growth -- --sections 4000`. Each line is
 //! an own store in a temporary directory; the peak of memory is that of the process so far. Linear growth shows as a
@@ -13,6 +13,7 @@ use bishui::clock::ManualClock;
 use bishui::delivery;
 use bishui::drill::MAIL_FROM;
 use bishui::office::{Office, Request, Settings};
+use bishui::replay::replay;
 use bishui_domain::plan::Plan;
 use bishui_domain::plan::rules::Approval;
 use bishui_infra::calendar;
@@ -37,7 +38,7 @@ const AFTER_AMMONIA: &str =
 fn main() -> Result<(), Failure> {
     let largest = largest_size(std::env::args().skip(1))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    println!("sections  adopt  import  publish  +mail  second month  total  per section  peak MiB  events");
+    println!("sections  adopt  import  publish  +mail  second month  replay  total  per section  peak MiB  events");
     for part in [8, 4, 2, 1] {
         runtime.block_on(measure((largest / part).max(1)))?;
     }
@@ -72,13 +73,19 @@ async fn measure(sections: usize) -> Result<(), Failure> {
         deliver(&office, &mailer).await
     })
     .await?;
+    let replayed = timed(async {
+        let replayed = replay(&*log, |_| ()).await?;
+        if replayed.differing == 0 { Ok(()) } else { Err("the replay differs".into()) }
+    })
+    .await?;
     let total = start.elapsed();
     let each = total / u32::try_from(sections)?;
-    let [adopt, import, publish, mail, second, total] =
-        [adopt, import, publish, mail, second, total].map(|duration| format!("{:.2}", duration.as_secs_f32()));
+    let [adopt, import, publish, mail, second, replayed, total] =
+        [adopt, import, publish, mail, second, replayed, total]
+            .map(|duration| format!("{:.2}", duration.as_secs_f32()));
     let (peak, head) = (peak_mebibytes()?, log.head().await?);
     println!(
-        "{sections:8}  {adopt:>5}  {import:>6}  {publish:>7}  {mail:>5}  {second:>12}  {total:>5}  {each:>11.2?}  {peak:>8}  {head:>6}"
+        "{sections:8}  {adopt:>5}  {import:>6}  {publish:>7}  {mail:>5}  {second:>12}  {replayed:>6}  {total:>5}  {each:>11.2?}  {peak:>8}  {head:>6}"
     );
     Ok(())
 }
