@@ -5,7 +5,8 @@ pub mod rules;
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, IntoDeserializer as _};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::{CountyId, PlanId, SectionId};
 use crate::period::{Month, YEARS};
@@ -140,6 +141,29 @@ impl SectionKind {
     }
 }
 
+/// What a drinking-water source is drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaterSource {
+    /// 地表水.
+    Surface,
+    /// 地下水: refused until its own standard is executed (R1).
+    Groundwater,
+}
+
+/// Why a groundwater source is refused.
+const GROUNDWATER: &str = "groundwater sources follow GB/T 14848-2017, which is not executed yet; \
+                           leave the source out of the plan, or correct it if it draws surface water";
+
+/// A section's kind; groundwater, which has none yet, is refused with its standard and not as a misspelling.
+fn section_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SectionKind, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    if word == "groundwater" {
+        return Err(de::Error::custom(GROUNDWATER));
+    }
+    SectionKind::deserialize(word.into_deserializer())
+}
+
 /// Who set the section up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -163,7 +187,11 @@ pub struct Section {
     /// The water it lies on.
     pub water: String,
     /// What it is.
+    #[serde(deserialize_with = "section_kind")]
     pub kind: SectionKind,
+    /// What a drinking-water source is drawn from; surface water when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<WaterSource>,
     /// Whose phosphorus limits apply, where it differs from the kind's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
@@ -289,6 +317,13 @@ impl Plan {
             }
             if section.from.zip(section.until).is_some_and(|(from, until)| until < from) {
                 fault(at(), "`until` is before `from`");
+            }
+            match (section.kind, section.source) {
+                (_, None) | (SectionKind::DrinkingWater, Some(WaterSource::Surface)) => {}
+                (SectionKind::DrinkingWater, Some(WaterSource::Groundwater)) => fault(at(), GROUNDWATER),
+                (SectionKind::River | SectionKind::Lake, Some(_)) => {
+                    fault(at(), "only a section of kind drinking_water has a `source`; remove the key");
+                }
             }
         }
         faults

@@ -19,7 +19,11 @@ pub enum Refusal {
         period: Period,
     },
     /// An active section is neither completely assessed nor declared (R3).
-    #[error("the round {period} is incomplete: {sections:?} have neither a complete assessment nor a declaration")]
+    #[error(
+        "the round {period} is incomplete: {} neither completely assessed nor declared; import the readings or declare \
+         the rest",
+        listed(sections)
+    )]
     RoundIncomplete {
         /// The round.
         period: Period,
@@ -70,7 +74,7 @@ pub enum Refusal {
         period: Period,
     },
     /// An amount that is not positive, or beyond what can be kept.
-    #[error("an amount must be a positive number of fen, at most {max}")]
+    #[error("an amount is a positive number of fen, at most {max}")]
     InvalidAmount {
         /// The largest amount accepted.
         max: i64,
@@ -136,6 +140,12 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         self.into()
     }
+}
+
+/// `a`, `b are`; the verb goes with the number.
+fn listed(sections: &[String]) -> String {
+    let verb = if sections.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", sections.join(", "))
 }
 
 /// Longest reason, basis or note, in characters.

@@ -60,10 +60,10 @@ impl Config {
         if file.is_some() && !path.is_file() {
             return Err(input(format!("the settings file {} does not exist", path.display())));
         }
-        // These three are options of the command line with variables of their own.
-        let variables = Env::prefixed("BISHUI_").ignore(&["data", "as", "config"]).split("__");
+        // These have variables of their own: options of the command line, and the filter of the log.
+        let variables = Env::prefixed("BISHUI_").ignore(&["data", "as", "config", "log"]).split("__");
         let figment = Figment::from(Serialized::defaults(Self::default())).merge(Toml::file(&path)).merge(variables);
-        figment.extract().map_err(|error| input(format!("settings: {error}")))
+        figment.extract().map_err(|error| input(format!("settings{}: {error}", place(&path, &error))))
     }
 
     /// The calendar of working days.
@@ -89,4 +89,22 @@ impl Config {
         let spool = SpoolMailer::open(data_dir.join(SPOOL_DIR));
         Ok(Arc::new(spool.map_err(|error| input(format!("the mail spool: {error}")))?))
     }
+}
+
+/// Where in the settings file the key of an error stands; nothing when it stands elsewhere.
+fn place(file: &Path, error: &figment::Error) -> String {
+    let Ok(text) = std::fs::read_to_string(file) else { return String::new() };
+    let Ok(document) = toml::de::DeTable::parse(&text) else { return String::new() };
+    let from_file = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()?.file_path());
+    if from_file.is_none() {
+        return String::new();
+    }
+    let (mut table, mut line) = (Some(document.get_ref()), None);
+    for key in &error.path {
+        let entry = table.and_then(|table| table.get_key_value(key.as_str()));
+        let Some((key, value)) = entry else { break };
+        line = text.get(..key.span().start).map(|before| before.matches('\n').count() + 1);
+        table = value.get_ref().as_table();
+    }
+    line.map(|line| format!(", line {line}")).unwrap_or_default()
 }

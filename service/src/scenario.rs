@@ -1,5 +1,7 @@
 //! A scenario file (contract: Scenario): acts with their times, played by the drill and the demonstration.
 
+mod written;
+
 use std::path::{Path, PathBuf};
 
 use bishui_domain::assessment::Reason;
@@ -28,9 +30,19 @@ pub struct Scenario {
     /// Settings of the drill.
     #[serde(default)]
     pub drill: DrillSettings,
-    /// The acts in order.
-    #[serde(default)]
+    /// The acts in order; read by themselves, so that an error in one has its line.
+    #[serde(skip)]
     pub act: Vec<ScenarioAct>,
+}
+
+impl Scenario {
+    /// Reads the text of a scenario.
+    ///
+    /// # Errors
+    /// No TOML, an unknown key, a key that is missing, or a value of the wrong form; the error names key and line.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        written::parse(text)
+    }
 }
 
 /// Settings of a drill.
@@ -53,18 +65,17 @@ pub enum DrillApproval {
 }
 
 /// An act with its time.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct ScenarioAct {
     /// When.
     pub at: Timestamp,
     /// What.
-    #[serde(flatten)]
     pub deed: Deed,
 }
 
-/// What an act does. Ids are checked when the act is done: one that is no id at all is an unknown section or county.
+/// What an act does, by the word of its key `do`. Ids are checked when the act is done: one that is no id at all is an unknown section or county.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Deed {
     /// Import readings.
     Import {
@@ -153,7 +164,7 @@ pub struct Play {
 }
 
 fn input(path: &Path, what: impl std::fmt::Display) -> OfficeError {
-    OfficeError::Input { what: format!("{}: {what}", path.display()) }
+    OfficeError::Input { what: format!("{}: {what}", path.display()).trim_end().to_owned() }
 }
 
 /// Reads a text file of bounded size.
@@ -185,7 +196,7 @@ impl Play {
     /// # Errors
     /// A file that cannot be read, an unknown key, a period of the other cadence, or times that go back.
     pub fn read(path: &Path) -> Result<Self, OfficeError> {
-        let scenario: Scenario = toml::from_str(&read_text(path)?).map_err(|error| input(path, error))?;
+        let scenario = Scenario::parse(&read_text(path)?).map_err(|error| input(path, error))?;
         if scenario.act.len() > ACTS_MAX {
             return Err(input(path, "more than 100,000 acts"));
         }

@@ -55,6 +55,24 @@ fn each_fault_is_named_with_its_entry() {
 }
 
 #[test]
+fn groundwater_sources_are_refused_by_name() {
+    let mut plan = plan();
+    plan.section[0].source = Some(WaterSource::Surface);
+    assert_eq!(plan.faults().len(), 1, "a lake has no source");
+    plan.section[0].kind = SectionKind::DrinkingWater;
+    assert_eq!(plan.faults(), []);
+    plan.section[0].source = Some(WaterSource::Groundwater);
+    let faults = plan.faults();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert_eq!(faults[0].at, "section beihu");
+    assert!(faults[0].problem.contains("GB/T 14848-2017"), "{faults:?}");
+
+    let written = serde_json::to_string(&plan).unwrap().replace("drinking_water", "groundwater");
+    let refused = serde_json::from_str::<Plan>(&written).unwrap_err().to_string();
+    assert!(refused.contains("GB/T 14848-2017"), "{refused}");
+}
+
+#[test]
 fn a_plan_holds_from_its_year_until_another_replaces_it() {
     let book = adopted(PlanBook::default(), PlanCommand::Adopt { plan: plan() });
     assert!(book.in_force(month("2019-12")).is_none());

@@ -3,6 +3,7 @@
 //! A row that cannot be taken is rejected with line, column, reason and remedy; the others are taken, in one batch.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
 
 use bishui_domain::ids::SectionId;
 use bishui_domain::period::{Month, Period};
@@ -55,8 +56,10 @@ type Groups = BTreeMap<(SectionId, Month), Group>;
 impl Office {
     pub(super) async fn decide_import(&self, csv: &[u8], mapping: Option<&str>) -> Result<Decided, OfficeError> {
         let (book, plan_version) = self.records.plan_book().await?;
-        let mapping =
-            mapping.map(Mapping::parse).transpose().map_err(|error| OfficeError::Input { what: error.to_string() })?;
+        let mapping = mapping.map(Mapping::parse).transpose().map_err(|error| {
+            let place = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            OfficeError::Input { what: format!("{error}{place}").trim_end().to_owned() }
+        })?;
         let (groups, mut report) = self.read(csv, mapping.as_ref(), &book)?;
         let mut draft = Draft::default();
         draft.require(stream::plan(), plan_version);
