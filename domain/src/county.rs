@@ -211,7 +211,7 @@ impl County {
                 self.interviews.evolve_fact(event);
             }
             CountyEvent::InterviewScheduled { .. } | CountyEvent::MinutesRecorded { .. } => {
-                self.interviews.evolve_fact(event)
+                self.interviews.evolve_fact(event);
             }
             CountyEvent::ImpactDetermined { year, serious, basis, meetings } => {
                 self.proposals.determined(*year, *serious, basis, meetings);

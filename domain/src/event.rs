@@ -14,6 +14,7 @@ use crate::settlement::SettlementEvent;
 /// An event of any stream. The variant names the family; the name in lower case is part of the stored type.
 #[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a plan is large and rare; boxing it would show in every match")]
 pub enum Event {
     /// The plan stream.
     Plan(PlanEvent),

@@ -38,7 +38,7 @@ pub fn write(notice: &Notice, context: Context<'_>) -> Letter {
     match &notice.subject {
         Subject::Round { period, sections } => round_body(&mut text, notice.kind, *period, sections, context),
         Subject::Interview { raised_by, grounds } => {
-            interview_body(&mut text, notice.kind, *raised_by, grounds, context)
+            interview_body(&mut text, notice.kind, *raised_by, grounds, context);
         }
         Subject::Proposal { year, held_on, grounds, basis } => {
             let days: Vec<_> = held_on.iter().map(|day| chinese_date(*day)).collect();

@@ -1,17 +1,22 @@
 //! A notice as an official act (R9): drafted, approved and numbered, sent, acknowledged, answered, closed; or withdrawn.
 
+mod duty;
+mod number;
+mod transition;
+
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::{Deadline, WorkCalendar};
 use crate::escalation::interview::Ground;
 use crate::ids::{CountyId, NoticeId};
 use crate::period::{Cadence, Period};
-use crate::plan::rules::RuleSet;
-use crate::refusal::Refusal;
 use crate::verdict::SectionVerdict;
+
+pub use duty::{Duty, DutyDeadline, duties_on_sending, report_after_interview};
+pub use number::{DocumentNumber, Numbering, NumberingEvent, Series};
+pub use transition::{NoticeCommand, decide};
 
 /// What a notice is.
 #[derive(
@@ -34,19 +39,6 @@ pub enum NoticeKind {
     InterviewCancellation,
     /// 问责建议.
     AccountabilityProposal,
-}
-
-/// The series a document number belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Series {
-    /// 预警.
-    Warning,
-    /// 约谈.
-    Interview,
-    /// 问责.
-    Proposal,
 }
 
 impl NoticeKind {
@@ -81,17 +73,6 @@ impl NoticeKind {
             | Self::InterviewSupplement
             | Self::InterviewCancellation
             | Self::AccountabilityProposal => false,
-        }
-    }
-}
-
-impl Series {
-    /// The word in a document number.
-    pub fn chinese(self) -> &'static str {
-        match self {
-            Self::Warning => "预警",
-            Self::Interview => "约谈",
-            Self::Proposal => "问责",
         }
     }
 }
@@ -140,91 +121,6 @@ impl Subject {
     pub fn cadence(&self) -> Option<Cadence> {
         self.period().map(Period::cadence)
     }
-}
-
-/// A number without gaps per series and year, 聊环预警〔2020〕3号.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct DocumentNumber {
-    /// The word before the series: 聊环.
-    pub prefix: String,
-    /// The series.
-    pub series: Series,
-    /// The year.
-    pub year: i16,
-    /// The number, from 1.
-    pub number: u32,
-}
-
-impl std::fmt::Display for DocumentNumber {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}〔{}〕{}号", self.prefix, self.series.chinese(), self.year, self.number)
-    }
-}
-
-/// Events of a year's numbering stream of one series.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NumberingEvent {
-    /// The next number was given.
-    NumberAssigned {
-        /// The number.
-        number: u32,
-        /// To which notice.
-        notice: NoticeId,
-    },
-    /// A number is void and stays visible: its notice was withdrawn before it was sent.
-    NumberVoided {
-        /// The number.
-        number: u32,
-        /// Of which notice.
-        notice: NoticeId,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// The numbers given in one series and year.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Numbering {
-    last: u32,
-}
-
-impl Numbering {
-    /// The state after an event.
-    #[must_use]
-    pub fn evolve(self, event: &NumberingEvent) -> Self {
-        match event {
-            NumberingEvent::NumberAssigned { number, .. } => Self { last: *number },
-            NumberingEvent::NumberVoided { .. } => self,
-        }
-    }
-
-    /// The number that comes next.
-    pub fn next(&self) -> u32 {
-        self.last + 1
-    }
-}
-
-/// What a deadline is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Duty {
-    /// 签收.
-    Acknowledge,
-    /// 整改报告.
-    Report,
-}
-
-/// A duty and the day it is due.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DutyDeadline {
-    /// The duty.
-    pub duty: Duty,
-    /// When, and how it was counted.
-    pub deadline: Deadline,
-    /// Days on which to remind, by their distance in working days from the deadline.
-    pub reminders: Vec<(i32, Date)>,
 }
 
 /// Events of a notice's stream.
@@ -433,11 +329,14 @@ impl Notice {
     /// Whether `duty` is still open.
     pub fn owes(&self, duty: Duty) -> bool {
         match self.state {
-            NoticeState::Drafted | NoticeState::Approved | NoticeState::Closed | NoticeState::Withdrawn => false,
             NoticeState::Sent => true,
             NoticeState::Acknowledged => duty == Duty::Report,
             // A report that arrived without an acknowledgement leaves that duty done too: the county has it.
-            NoticeState::Answered => false,
+            NoticeState::Answered
+            | NoticeState::Drafted
+            | NoticeState::Approved
+            | NoticeState::Closed
+            | NoticeState::Withdrawn => false,
         }
     }
 
@@ -462,131 +361,6 @@ impl Notice {
         let waiting = open.flat_map(|duty| duty.reminders.iter().map(move |(offset, on)| (duty.duty, *offset, *on)));
         waiting.filter(|(duty, offset, _)| !self.reminded.contains(&(*duty, *offset))).map(|(_, _, on)| on).min()
     }
-}
-
-/// What is done to a notice.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoticeCommand {
-    /// Approve it under this number.
-    Approve {
-        /// The number.
-        number: DocumentNumber,
-    },
-    /// Record that it was sent.
-    Send {
-        /// The day.
-        on: Date,
-        /// What is due, and when.
-        duties: Vec<DutyDeadline>,
-    },
-    /// Start a duty.
-    SetDuty {
-        /// What is due, and when.
-        duty: DutyDeadline,
-    },
-    /// Acknowledge it.
-    Acknowledge {
-        /// The day.
-        on: Date,
-        /// Who signed.
-        signed_by: String,
-    },
-    /// Answer it.
-    Answer {
-        /// The day.
-        on: Date,
-        /// The report's summary.
-        summary: String,
-    },
-    /// Close it.
-    Close {
-        /// Why.
-        note: String,
-    },
-    /// Withdraw it.
-    Withdraw {
-        /// Why.
-        reason: String,
-    },
-}
-
-impl NoticeCommand {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Approve { .. } => "approved",
-            Self::Send { .. } => "sent",
-            Self::SetDuty { .. } => "given a duty",
-            Self::Acknowledge { .. } => "acknowledged",
-            Self::Answer { .. } => "answered",
-            Self::Close { .. } => "closed",
-            Self::Withdraw { .. } => "withdrawn",
-        }
-    }
-}
-
-/// What follows from a command on a notice: the transition table of R9.
-///
-/// # Errors
-/// The notice is not in a state in which the act is possible.
-pub fn decide(notice: &Notice, command: NoticeCommand) -> Result<Vec<NoticeEvent>, Refusal> {
-    use NoticeState::{Acknowledged, Answered, Approved, Drafted, Sent, Withdrawn};
-    let act = command.name();
-    match (notice.state, command) {
-        (Drafted, NoticeCommand::Approve { number }) => Ok(vec![NoticeEvent::NoticeApproved { number }]),
-        (Approved, NoticeCommand::Send { on, duties }) => Ok(vec![NoticeEvent::NoticeSent { on, duties }]),
-        // The mail of a notice that was withdrawn meanwhile, or of one already sent, changes nothing.
-        (Withdrawn | Sent | Acknowledged | Answered, NoticeCommand::Send { .. }) => Ok(vec![]),
-        (Sent | Acknowledged | Answered | Approved, NoticeCommand::SetDuty { duty }) => {
-            let known = notice.duties.iter().any(|standing| standing.duty == duty.duty);
-            Ok(if known { vec![] } else { vec![NoticeEvent::DutySet { duty }] })
-        }
-        (Sent, NoticeCommand::Acknowledge { on, signed_by }) => {
-            Ok(vec![NoticeEvent::NoticeAcknowledged { on, signed_by }])
-        }
-        (Sent | Acknowledged | Answered, NoticeCommand::Answer { on, summary }) if notice.kind.is_answered() => {
-            Ok(vec![NoticeEvent::ReportReceived { on, summary }])
-        }
-        (Sent | Acknowledged | Answered, NoticeCommand::Close { note }) => Ok(vec![NoticeEvent::NoticeClosed { note }]),
-        (Drafted | Approved | Sent | Acknowledged | Answered, NoticeCommand::Withdraw { reason }) => {
-            Ok(vec![NoticeEvent::NoticeWithdrawn { reason }])
-        }
-        (state, _) => Err(Refusal::NoticeNotReady { act, state: state.into() }),
-    }
-}
-
-/// The duties that start on the day a notice is sent (R9).
-pub fn duties_on_sending(kind: NoticeKind, on: Date, rules: &RuleSet, calendar: &WorkCalendar) -> Vec<DutyDeadline> {
-    let in_working_days = |duty, days: u32| {
-        let days = i32::try_from(days).unwrap_or(i32::MAX);
-        with_reminders(duty, calendar.add_working_days(on, days), rules, calendar)
-    };
-    let acknowledge = in_working_days(Duty::Acknowledge, rules.acknowledge_working_days);
-    match kind {
-        NoticeKind::WarningNotice => {
-            vec![acknowledge, in_working_days(Duty::Report, rules.warning_report_working_days)]
-        }
-        NoticeKind::InterviewNotice
-        | NoticeKind::WarningSupplement
-        | NoticeKind::WarningWithdrawal
-        | NoticeKind::InterviewSupplement
-        | NoticeKind::InterviewCancellation => vec![acknowledge],
-        NoticeKind::AccountabilityProposal => vec![],
-    }
-}
-
-/// The report due after an interview, in calendar days from the day it was held, moved to a working day (R9).
-pub fn report_after_interview(held_on: Date, rules: &RuleSet, calendar: &WorkCalendar) -> DutyDeadline {
-    let days = i32::try_from(rules.interview_report_days).unwrap_or(i32::MAX);
-    with_reminders(Duty::Report, calendar.add_calendar_days_moved(held_on, days), rules, calendar)
-}
-
-fn with_reminders(duty: Duty, deadline: Deadline, rules: &RuleSet, calendar: &WorkCalendar) -> DutyDeadline {
-    let day = |offset: &i32| match offset {
-        0 => deadline.due_on,
-        offset => calendar.add_working_days(deadline.due_on, *offset).due_on,
-    };
-    let reminders = rules.reminder_working_days.iter().map(|offset| (*offset, day(offset))).collect();
-    DutyDeadline { duty, deadline, reminders }
 }
 
 #[cfg(test)]

@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn a_quarter_has_its_three_months() {
         let quarter = Quarter::new(2020, 3).expect("valid");
-        assert_eq!(quarter.months().map(|m| m.number()), [7, 8, 9]);
+        assert_eq!(quarter.months().map(super::Month::number), [7, 8, 9]);
         assert!(quarter.months().iter().all(|m| m.quarter() == quarter));
     }
 }

@@ -273,7 +273,7 @@ mod tests {
         {
             assert!(!matches!(Amount::parse(text), Ok(Some(_))), "{text:?} was accepted");
         }
-        assert!(matches!(Amount::parse("1e999"), Err(_)));
+        assert!(Amount::parse("1e999").is_err());
         assert!(matches!(Amount::parse(&"9".repeat(40)), Err(InvalidAmount::TooManyDigits { .. })));
         assert!(matches!(Amount::parse("0.00000000000000000000000000001"), Err(InvalidAmount::TooManyDigits { .. })));
     }

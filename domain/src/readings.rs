@@ -81,24 +81,38 @@ pub enum Taken {
 /// All readings of a section in a month.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct MonthReadings {
-    readings: BTreeMap<ReadingKey, Content>,
+    readings: BTreeMap<ReadingKey, Standing>,
+    /// Events taken in.
+    events: u64,
+}
+
+/// A reading with the import that brought it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Standing {
+    content: Content,
+    /// Number of the import's event in the stream, from 1; none for a revised reading, which counts as if it had stood
+    /// from the first.
+    imported_by: Option<u64>,
 }
 
 impl MonthReadings {
     /// The state after an event.
     #[must_use]
     pub fn evolve(mut self, event: &ReadingsEvent) -> Self {
+        self.events += 1;
         match event {
             ReadingsEvent::ReadingsRecorded { readings } => {
                 for reading in readings {
                     let content = Content { value: reading.value, status: reading.status.clone() };
-                    self.readings.insert(reading.key, content);
+                    self.readings.insert(reading.key, Standing { content, imported_by: Some(self.events) });
                 }
             }
             ReadingsEvent::ReadingsRevised { changes, .. } => {
                 for change in changes {
                     match &change.after {
-                        Some(content) => self.readings.insert(change.key, content.clone()),
+                        Some(content) => {
+                            self.readings.insert(change.key, Standing { content: content.clone(), imported_by: None })
+                        }
                         None => self.readings.remove(&change.key),
                     };
                 }
@@ -109,17 +123,28 @@ impl MonthReadings {
 
     /// All readings in order of time, source and indicator.
     pub fn to_vec(&self) -> Vec<Reading> {
-        let reading = |(key, content): (&ReadingKey, &Content)| Reading {
+        self.as_of(u64::MAX)
+    }
+
+    /// The readings that a round sees which was published when the stream had `version` events: those imported by then,
+    /// and everything revised since. A later import is no correction of that round (contract: Corrections).
+    pub fn as_of(&self, version: u64) -> Vec<Reading> {
+        let stood = |standing: &Standing| standing.imported_by.is_none_or(|import| import <= version);
+        let reading = |(key, standing): (&ReadingKey, &Standing)| Reading {
             key: *key,
-            value: content.value,
-            status: content.status.clone(),
+            value: standing.content.value,
+            status: standing.content.status.clone(),
         };
-        self.readings.iter().map(reading).collect()
+        self.readings.iter().filter(|(_, standing)| stood(standing)).map(reading).collect()
     }
 
     /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
         self.readings.is_empty()
+    }
+
+    fn standing(&self, key: &ReadingKey) -> Option<&Content> {
+        self.readings.get(key).map(|standing| &standing.content)
     }
 
     /// Takes the rows of an import that are new; one outcome a row, and the readings to record.
@@ -129,7 +154,7 @@ impl MonthReadings {
         let mut take = |row: &Offered| {
             let Some(value) = row.value else { return Taken::Missing };
             let content = Content { value, status: row.status.clone() };
-            match self.readings.get(&row.key).or_else(|| fresh.get(&row.key)) {
+            match self.standing(&row.key).or_else(|| fresh.get(&row.key)) {
                 Some(standing) if *standing == content => Taken::Duplicate,
                 Some(standing) if row.repeatable && standing.value == content.value => Taken::Duplicate,
                 Some(standing) => Taken::Conflict { standing: standing.clone() },
@@ -156,7 +181,7 @@ impl MonthReadings {
                 Some(Some(earlier)) => return Taken::Conflict { standing: earlier.clone() },
                 Some(None) | None => {}
             }
-            let before = self.readings.get(&row.key).cloned();
+            let before = self.standing(&row.key).cloned();
             let taken_away_before = revised.contains_key(&row.key);
             if let (true, Some(standing)) = (taken_away_before, &before) {
                 return Taken::Conflict { standing: standing.clone() };

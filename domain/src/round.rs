@@ -92,6 +92,11 @@ pub struct SectionFile {
     pub declarations: BTreeMap<Period, Reason>,
     /// Assessments of published rounds as they stand.
     pub judged: BTreeMap<Period, Judged>,
+    /// The months of each published round that were declared when it was published. A month declared later is no
+    /// correction of that round, so judging the round again does not leave it out (contract: Corrections).
+    pub left_out: BTreeMap<Period, BTreeSet<Month>>,
+    /// Versions of the readings that each round was published on. A later import is no correction of it either.
+    pub published_on: BTreeMap<Period, BTreeMap<Month, u64>>,
 }
 
 impl SectionFile {
@@ -104,12 +109,32 @@ impl SectionFile {
             }
             SectionEvent::DeclarationWithdrawn { period, .. } => {
                 self.declarations.remove(period);
+                if let Period::Month(month) = period {
+                    for months in self.left_out.values_mut() {
+                        months.remove(month);
+                    }
+                }
             }
-            SectionEvent::SectionAssessed(judged) | SectionEvent::AssessmentCorrected(judged) => {
+            SectionEvent::SectionAssessed(judged) => {
+                let months = judged.period.months().into_iter().filter(|month| self.is_declared(*month)).collect();
+                self.left_out.insert(judged.period, months);
+                self.published_on.insert(judged.period, judged.readings.iter().copied().collect());
+                self.judged.insert(judged.period, judged.clone());
+            }
+            SectionEvent::AssessmentCorrected(judged) => {
                 self.judged.insert(judged.period, judged.clone());
             }
         }
         self
+    }
+
+    fn is_declared(&self, month: Month) -> bool {
+        self.declarations.contains_key(&Period::Month(month))
+    }
+
+    /// Whether `month` does not count for `period`: declared, and already so when the round was published.
+    fn leaves_out(&self, period: Period, month: Month) -> bool {
+        self.left_out.get(&period).map_or_else(|| self.is_declared(month), |months| months.contains(&month))
     }
 
     /// Declares the section; the same reason again changes nothing.
@@ -155,13 +180,13 @@ pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period
     let rules = &revision.plan.rules;
     let mut months = BTreeMap::new();
     for month in period.months() {
-        let declared = dossier.file.declarations.contains_key(&Period::Month(month));
         let counts = match period {
             Period::Month(_) => true,
-            Period::Quarter(_) => section.is_active(month) && !declared,
+            Period::Quarter(_) => section.is_active(month) && !dossier.file.leaves_out(period, month),
         };
         if let (true, Some((readings, _))) = (counts, dossier.readings.get(&month)) {
-            months.insert(month, monthly_values(&readings.to_vec(), rules));
+            let seen = dossier.file.published_on.get(&period).and_then(|versions| versions.get(&month));
+            months.insert(month, monthly_values(&readings.as_of(seen.copied().unwrap_or(u64::MAX)), rules));
         }
     }
     let values = match period {
@@ -241,12 +266,12 @@ pub fn publish(
         unassessed: count(|verdict| verdict.verdict.reason().is_some()),
     };
     let rules = RoundRules::of(&revision.plan.rules);
-    let counties = verdicts.into_iter().map(|(county, verdicts)| (county, county_events(period, &rules, verdicts)));
+    let counties = verdicts.into_iter().map(|(county, verdicts)| (county, county_events(period, &rules, &verdicts)));
     Ok(Publication { sections, counties: counties.collect(), round })
 }
 
 /// A county's verdicts of a round, split so that no event outgrows the log's bound.
-fn county_events(period: Period, rules: &RoundRules, verdicts: Vec<SectionVerdict>) -> Vec<CountyEvent> {
+fn county_events(period: Period, rules: &RoundRules, verdicts: &[SectionVerdict]) -> Vec<CountyEvent> {
     let parts = verdicts.len().div_ceil(VERDICTS_PER_EVENT_MAX);
     let part = |(at, verdicts): (usize, &[SectionVerdict])| CountyEvent::RoundJudged {
         period,

@@ -14,9 +14,12 @@ use cqrs_es::persist::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::codec;
 use crate::event_log::{
     Batch, EventLog, Expected, LogError, NewEvent, Position, Recorded, StreamId, StreamVersion, StreamWrite,
 };
+
+pub mod face;
 
 /// Metadata: id of the command, a UUID; the event ids follow from it. Required.
 pub const COMMAND: &str = "command";
@@ -171,7 +174,10 @@ fn new_event(event: &SerializedEvent) -> Result<NewEvent, PersistenceError> {
     let schema = event.event_version.parse().map_err(|_| {
         refused(&format!("version `{}` of {} is not a small whole number", event.event_version, event.event_type))
     })?;
-    Ok(NewEvent { kind: event.event_type.clone(), schema, payload: event.payload.to_string() })
+    // A JSON value has its keys in another order than the codec writes them; what is stored is hashed as it stands.
+    let payload = event.payload.to_string();
+    let payload = codec::as_written(&event.event_type, &payload).unwrap_or(payload);
+    Ok(NewEvent { kind: event.event_type.clone(), schema, payload })
 }
 
 fn required<T: std::str::FromStr>(

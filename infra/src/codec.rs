@@ -71,8 +71,23 @@ pub fn decode(recorded: &Recorded) -> Result<Event, CodecError> {
     if recorded.schema > SCHEMA {
         return Err(CodecError::Newer { position, kind: recorded.kind.clone(), schema: recorded.schema });
     }
-    let payload = recorded.payload.as_str();
-    let decoded = match recorded.kind.split('.').next().unwrap_or_default() {
+    match read(&recorded.kind, &recorded.payload) {
+        Some(Ok(event)) => Ok(event),
+        Some(Err(source)) => {
+            Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: Some(source) })
+        }
+        None => Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: None }),
+    }
+}
+
+/// The payload as [`encode`] writes it, of an event that was written by other means; none of an event of others.
+pub(crate) fn as_written(kind: &str, payload: &str) -> Option<String> {
+    Some(encode(&read(kind, payload)?.ok()?).payload)
+}
+
+/// The event of a payload; none where the family is unknown.
+fn read(kind: &str, payload: &str) -> Option<Result<Event, serde_json::Error>> {
+    Some(match kind.split('.').next().unwrap_or_default() {
         "plan" => from_json(payload).map(Event::Plan),
         "readings" => from_json(payload).map(Event::Readings),
         "section" => from_json(payload).map(Event::Section),
@@ -83,9 +98,8 @@ pub fn decode(recorded: &Recorded) -> Result<Event, CodecError> {
         "notice" => from_json(payload).map(Event::Notice),
         "numbering" => from_json(payload).map(Event::Numbering),
         "mail" => from_json(payload).map(Event::Mail),
-        _ => return Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: None }),
-    };
-    decoded.map_err(|source| CodecError::Unreadable { position, kind: recorded.kind.clone(), source: Some(source) })
+        _ => return None,
+    })
 }
 
 fn from_json<T: DeserializeOwned>(payload: &str) -> Result<T, serde_json::Error> {

@@ -97,6 +97,7 @@ fn exit_code(error: &OfficeError) -> u8 {
         OfficeError::Refused(_)
         | OfficeError::Log(_)
         | OfficeError::Codec(_)
+        | OfficeError::Moved
         | OfficeError::NotFound { .. }
         | OfficeError::Remote { .. } => exit::FAILED,
     }

@@ -83,13 +83,11 @@ impl Config {
     /// Settings of the mail server that cannot work, or a spool directory that cannot be made.
     pub fn mailer(&self, data_dir: &Path) -> Result<Arc<dyn Mailer>, OfficeError> {
         let input = |what: String| OfficeError::Input { what };
-        match &self.smtp {
-            Some(settings) => Ok(Arc::new(SmtpMailer::new(settings).map_err(|error| input(error.to_string()))?)),
-            None => {
-                let spool = SpoolMailer::open(data_dir.join(SPOOL_DIR));
-                Ok(Arc::new(spool.map_err(|error| input(format!("the mail spool: {error}")))?))
-            }
+        if let Some(settings) = &self.smtp {
+            return Ok(Arc::new(SmtpMailer::new(settings).map_err(|error| input(error.to_string()))?));
         }
+        let spool = SpoolMailer::open(data_dir.join(SPOOL_DIR));
+        Ok(Arc::new(spool.map_err(|error| input(format!("the mail spool: {error}")))?))
     }
 }
 

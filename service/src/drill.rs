@@ -8,14 +8,15 @@ use bishui_domain::plan::rules::Approval;
 use bishui_infra::event_log::EventLog;
 use bishui_infra::event_log::memory::MemoryLog;
 use bishui_infra::mail::{Mailer, SinkMailer};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::act::Act;
 use crate::clock::ManualClock;
 use crate::end_state::{EndState, Refused};
 use crate::error::OfficeError;
-use crate::office::{Office, Request, Settings};
-use crate::scenario::{DrillApproval, Play};
+use crate::office::{Office, Receipt, Request, Settings};
+use crate::scenario::{DrillApproval, Play, ScenarioAct};
 use crate::{deadlines, delivery};
 
 /// The name under which a scenario's acts are recorded.
@@ -34,19 +35,31 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage for `play` on `log`.
+    /// A stage for `play` on `log`, at the time of its first act.
     pub fn new(play: &Play, log: Arc<dyn EventLog>, calendar: Arc<WorkCalendar>, mailer: Arc<dyn Mailer>) -> Self {
         let first = jiff::civil::date(play.plan.plan.year, 1, 1).at(0, 0, 0, 0);
         let start = jiff::tz::TimeZone::fixed(jiff::tz::offset(8)).to_timestamp(first).unwrap_or_default();
         let at = play.acts.first().map_or(start, |act| act.at);
+        let stage = Self::resumed(play, log, calendar, mailer, at);
+        Self { office: stage.office.with_seeded_ids(SEED), ..stage }
+    }
+
+    /// A stage on a log that an interrupted play has left, with the clock at `at`. Its ids are fresh: seeded ones would
+    /// begin again with those that are recorded.
+    pub fn resumed(
+        play: &Play,
+        log: Arc<dyn EventLog>,
+        calendar: Arc<WorkCalendar>,
+        mailer: Arc<dyn Mailer>,
+        at: Timestamp,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(at));
         let approval = match play.drill.approval {
             DrillApproval::Automatic => Some(Approval::Automatic),
             DrillApproval::Plan => None,
         };
         let settings = Settings { approval, refuse_future: false, ..Settings::default() };
-        let office = Office::new(log, clock.clone(), calendar, settings).with_seeded_ids(SEED);
-        Self { office, clock, mailer }
+        Self { office: Office::new(log, clock.clone(), calendar, settings), clock, mailer }
     }
 
     /// Plays every act; `progress` is told the number of acts done after each.
@@ -55,17 +68,11 @@ impl Stage {
     /// Anything but a refusal: those are listed and the play goes on.
     pub async fn play(&self, play: &Play, mut progress: impl FnMut(u32)) -> Result<Vec<Refused>, OfficeError> {
         let request = Request::by(ACTOR);
-        self.office.perform(&Act::AdoptPlan { plan: Box::new(play.plan.clone()) }, &request).await?;
+        self.adopt_plan(play, &request).await?;
         let mut refusals = Vec::new();
         for (number, scripted) in (1..).zip(&play.acts) {
-            self.clock.advance_to(scripted.at);
-            self.let_time_pass().await?;
-            let performed = match play.act(&scripted.deed) {
-                Ok(act) => self.office.perform(&act, &request).await.map(|_| ()),
-                Err(error) => Err(error),
-            };
-            match performed {
-                Ok(()) => {}
+            match self.perform(play, scripted, &request).await {
+                Ok(_) => {}
                 Err(OfficeError::Refused(refusal)) => {
                     refusals.push(Refused { act: number, code: refusal.code().to_owned() });
                 }
@@ -77,8 +84,34 @@ impl Stage {
         Ok(refusals)
     }
 
+    /// Adopts the plan of the scenario.
+    ///
+    /// # Errors
+    /// Those of the act.
+    pub async fn adopt_plan(&self, play: &Play, request: &Request) -> Result<Receipt, OfficeError> {
+        self.office.perform(&Act::AdoptPlan { plan: Box::new(play.plan.clone()) }, request).await
+    }
+
+    /// Lets the time of an act come and carries it out.
+    ///
+    /// # Errors
+    /// Those of the act.
+    pub async fn perform(
+        &self,
+        play: &Play,
+        scripted: &ScenarioAct,
+        request: &Request,
+    ) -> Result<Receipt, OfficeError> {
+        self.clock.advance_to(scripted.at);
+        self.let_time_pass().await?;
+        self.office.perform(&play.act(&scripted.deed)?, request).await
+    }
+
     /// What the service does by itself: mail and reminders that are due.
-    async fn let_time_pass(&self) -> Result<(), OfficeError> {
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn let_time_pass(&self) -> Result<(), OfficeError> {
         delivery::deliver_due(&self.office, &*self.mailer, MAIL_FROM).await?;
         deadlines::fire_due(&self.office).await?;
         delivery::deliver_due(&self.office, &*self.mailer, MAIL_FROM).await?;

@@ -39,7 +39,7 @@ pub struct EndState {
     pub proposals: Vec<ProposalLine>,
     /// Charges by month and county, net of reversals.
     pub charges: Vec<ChargeLine>,
-    /// The settlement of the newest settled year.
+    /// The settlement ordered last.
     pub settlement: Option<SettlementLine>,
     /// Notices sent, in the order they were sent.
     pub mails: Vec<MailLine>,
@@ -280,7 +280,7 @@ fn charges(register: &Register) -> Vec<ChargeLine> {
 }
 
 fn settlement(register: &Register) -> Option<SettlementLine> {
-    let made = register.settlements.values().rev().find_map(|file| file.made.as_ref())?;
+    let made = register.settlements.get(&register.last_settled?)?.made.as_ref()?;
     Some(SettlementLine {
         year: made.year,
         collected_fen: made.collected,

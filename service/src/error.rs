@@ -32,6 +32,9 @@ pub enum OfficeError {
         /// What it said.
         detail: String,
     },
+    /// What the act is meant for has changed since the asker saw it.
+    #[error("it has changed since it was read; read it again and decide again")]
+    Moved,
     /// What was asked for does not exist, or the asker may not see it.
     #[error("{what} does not exist")]
     NotFound {
@@ -53,6 +56,7 @@ impl OfficeError {
             Self::Log(LogError::Corrupt { .. }) | Self::Codec(_) => "store_damaged",
             Self::Input { .. } => "invalid_input",
             Self::Remote { code, .. } => code,
+            Self::Moved => "precondition_failed",
             Self::NotFound { .. } => "not_found",
         }
     }

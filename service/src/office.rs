@@ -13,14 +13,18 @@ use std::sync::Arc;
 use bishui_domain::calendar::WorkCalendar;
 use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::beijing_date;
-use bishui_domain::plan::book::{PlanBook, PlanRevision};
+use bishui_domain::plan::Plan;
+use bishui_domain::plan::book::{PlanBook, PlanRevision, TargetCorrection};
 use bishui_domain::plan::rules::Approval;
 use bishui_domain::refusal::Refusal;
-use bishui_infra::event_log::{Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded};
+use bishui_infra::event_log::{
+    Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::act::Act;
@@ -61,19 +65,22 @@ pub struct Request {
     pub actor: String,
     /// The client's key, by which a repetition is recognised.
     pub idempotency_key: Option<String>,
+    /// The act is meant for this stream at this version only.
+    pub if_match: Option<(StreamId, StreamVersion)>,
 }
 
 impl Request {
     /// A request of `actor` without a key.
     pub fn by(actor: impl Into<String>) -> Self {
-        Self { actor: actor.into(), idempotency_key: None }
+        Self { actor: actor.into(), ..Self::default() }
     }
 }
 
 /// An event of a receipt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventLine {
     /// Its position.
+    #[schema(value_type = u64)]
     pub position: Position,
     /// Its type.
     #[serde(rename = "type")]
@@ -90,9 +97,10 @@ impl From<&Recorded> for EventLine {
 }
 
 /// What an act has led to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Receipt {
     /// The head of the log once everything that follows was recorded; read from here to see the act's effects.
+    #[schema(value_type = u64)]
     pub position: Position,
     /// The act's own events; at most a thousand are listed.
     pub events: Vec<EventLine>,
@@ -206,7 +214,19 @@ impl Office {
         }
         let id = (self.ids)();
         for _ in 0..ATTEMPTS_MAX {
-            let decided = self.decide(act).await?;
+            if let Some((stream, version)) = &request.if_match
+                && self.records.version(stream).await? != *version
+            {
+                return Err(OfficeError::Moved);
+            }
+            let mut decided = self.decide(act).await?;
+            if let Some((stream, version)) = &request.if_match {
+                decided.draft.require(stream.clone(), *version);
+                // It moved between the look and the decision: the next round tells.
+                if decided.draft.expects(stream) != Some(*version) {
+                    continue;
+                }
+            }
             if decided.draft.is_empty() {
                 let position = self.log().head().await?;
                 return Ok(Receipt { position, events: vec![], duplicate: false, import: decided.import });
@@ -221,7 +241,11 @@ impl Office {
                 writes: decided.draft.into_writes(),
             };
             match self.log().append(batch).await {
-                Ok(appended) => return self.receipt(appended, decided.import).await,
+                Ok(appended) => {
+                    let (first, last) = (appended.first.0, appended.last.0);
+                    tracing::info!(correlation = %id, actor = request.actor, first, last, "an act is recorded");
+                    return self.receipt(appended, decided.import).await;
+                }
                 Err(LogError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -270,7 +294,12 @@ impl Office {
 
     async fn decide(&self, act: &Act) -> Result<Decided, OfficeError> {
         match act {
-            Act::AdoptPlan { .. } | Act::AmendPlan { .. } | Act::CorrectTarget { .. } => self.decide_plan(act).await,
+            Act::AdoptPlan { plan } => self.adopt_plan(Plan::clone(plan)).await,
+            Act::AmendPlan { plan, from, reason } => self.amend_plan(Plan::clone(plan), *from, reason).await,
+            Act::CorrectTarget { section, from, until, target, reason } => {
+                let (section, from, until, target) = (section.clone(), *from, *until, *target);
+                self.correct_target(TargetCorrection { section, from, until, target }, reason).await
+            }
             Act::Import { csv, mapping, .. } => self.decide_import(csv, mapping.as_deref()).await,
             Act::Revise { csv, reason, evidence, .. } => self.decide_revision(csv, reason, evidence.clone()).await,
             Act::Declare { section, period, reason } => self.decide_declaration(section, *period, *reason).await,
@@ -278,19 +307,22 @@ impl Office {
                 self.decide_withdrawn_declaration(section, *period, reason).await
             }
             Act::Publish { period, declare_rest } => self.decide_publication(*period, *declare_rest).await,
-            Act::ScheduleInterview { .. }
-            | Act::HoldInterview { .. }
-            | Act::RecordMinutes { .. }
-            | Act::DetermineImpact { .. }
-            | Act::Pay { .. }
-            | Act::Settle { .. } => self.decide_county(act).await,
-            Act::ApproveNotice { .. }
-            | Act::DeliverNotice { .. }
-            | Act::WithdrawNotice { .. }
-            | Act::AcknowledgeNotice { .. }
-            | Act::AnswerNotice { .. }
-            | Act::CloseNotice { .. } => self.decide_notice(act).await,
-            Act::RetryMail { .. } | Act::ResolveMail { .. } => self.decide_mail(act).await,
+            Act::ScheduleInterview { county, on, place } => self.schedule_interview(county, *on, place).await,
+            Act::HoldInterview { county, on, attended } => self.hold_interview(county, *on, attended.clone()).await,
+            Act::RecordMinutes { county, raised_by, minutes } => self.record_minutes(county, *raised_by, minutes).await,
+            Act::DetermineImpact { county, year, serious, basis } => {
+                self.determine_impact(county, *year, *serious, basis).await
+            }
+            Act::Pay { county, fen, year } => self.book_payment(county, *fen, *year).await,
+            Act::Settle { year, provincial_payable } => self.order_settlement(*year, *provincial_payable).await,
+            Act::ApproveNotice { notice } => Ok(self.approval(*notice).await?.into()),
+            Act::DeliverNotice { notice } => self.deliver_notice(*notice).await,
+            Act::WithdrawNotice { notice, reason } => self.withdraw_notice(*notice, reason).await,
+            Act::AcknowledgeNotice { notice, signed_by } => self.acknowledge_notice(*notice, signed_by).await,
+            Act::AnswerNotice { notice, summary } => self.answer_notice(*notice, summary).await,
+            Act::CloseNotice { notice, note } => self.close_notice(*notice, note).await,
+            Act::RetryMail { mail } => self.retry_mail(*mail).await,
+            Act::ResolveMail { mail, arrived, basis } => self.resolve_mail(*mail, *arrived, basis).await,
         }
     }
 

@@ -116,7 +116,11 @@ async fn take_step(office: &Office, process: Process, cause: &Recorded) -> Resul
             writes: draft.into_writes(),
         };
         match office.log().append(batch).await {
-            Ok(_) => return Ok(()),
+            Ok(appended) => {
+                let (first, last) = (appended.first.0, appended.last.0);
+                tracing::info!(%process, causation = %cause.id, correlation = ?cause.correlation, first, last, "a step is recorded");
+                return Ok(());
+            }
             Err(LogError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }

@@ -128,7 +128,10 @@ pub async fn answer(office: &Office, scope: &Scope, query: &Query) -> Result<Val
                 Some(year) => year,
                 None => office.current_revision(&register.plans)?.plan.plan.year,
             };
-            let scope = county.map_or_else(|| scope.clone(), Scope::County);
+            let scope = match (scope, county) {
+                (Scope::City, Some(county)) => Scope::County(county),
+                (Scope::City | Scope::County(_), _) => scope.clone(),
+            };
             json(&view::money::ledger(&register, &scope, year))
         }
         Query::Events { after, limit } => json(&view::events::events(office.log().as_ref(), after, limit).await?),

@@ -131,18 +131,16 @@ impl Records {
 
     /// A section's declarations and assessments.
     pub async fn section(&self, id: &SectionId) -> Result<(SectionFile, StreamVersion), OfficeError> {
-        self.fold(&stream::section(id), SectionFile::default(), |state, event| match event {
-            Event::Section(event) => state.evolve(event),
-            other => unexpected(state, other),
+        self.fold(&stream::section(id), SectionFile::default(), |state, event| {
+            if let Event::Section(event) = event { state.evolve(event) } else { unexpected(state, event) }
         })
         .await
     }
 
     /// A section's readings of a month.
     pub async fn readings(&self, id: &SectionId, month: Month) -> Result<(MonthReadings, StreamVersion), OfficeError> {
-        self.fold(&stream::readings(id, month), MonthReadings::default(), |state, event| match event {
-            Event::Readings(event) => state.evolve(event),
-            other => unexpected(state, other),
+        self.fold(&stream::readings(id, month), MonthReadings::default(), |state, event| {
+            if let Event::Readings(event) = event { state.evolve(event) } else { unexpected(state, event) }
         })
         .await
     }
@@ -167,54 +165,48 @@ impl Records {
 
     /// A county's record.
     pub async fn county(&self, id: &CountyId) -> Result<(County, StreamVersion), OfficeError> {
-        self.fold(&stream::county(id), County::default(), |state, event| match event {
-            Event::County(event) => state.evolve(event),
-            other => unexpected(state, other),
+        self.fold(&stream::county(id), County::default(), |state, event| {
+            if let Event::County(event) = event { state.evolve(event) } else { unexpected(state, event) }
         })
         .await
     }
 
     /// A county's compensation.
     pub async fn compensation(&self, id: &CountyId) -> Result<(Compensation, StreamVersion), OfficeError> {
-        self.fold(&stream::compensation(id), Compensation::default(), |state, event| match event {
-            Event::Compensation(event) => state.evolve(event),
-            other => unexpected(state, other),
+        self.fold(&stream::compensation(id), Compensation::default(), |state, event| {
+            if let Event::Compensation(event) = event { state.evolve(event) } else { unexpected(state, event) }
         })
         .await
     }
 
     /// A year's settlement.
     pub async fn settlement(&self, year: i16) -> Result<(SettlementFile, StreamVersion), OfficeError> {
-        self.fold(&stream::settlement(year), SettlementFile::default(), |state, event| match event {
-            Event::Settlement(event) => state.evolve(event),
-            other => unexpected(state, other),
+        self.fold(&stream::settlement(year), SettlementFile::default(), |state, event| {
+            if let Event::Settlement(event) = event { state.evolve(event) } else { unexpected(state, event) }
         })
         .await
     }
 
     /// A notice, if it exists.
     pub async fn notice(&self, id: NoticeId) -> Result<(Option<Notice>, StreamVersion), OfficeError> {
-        self.fold(&stream::notice(id), None, |state, event| match event {
-            Event::Notice(event) => Notice::evolve(state, event),
-            other => unexpected(state, other),
+        self.fold(&stream::notice(id), None, |state, event| {
+            if let Event::Notice(event) = event { Notice::evolve(state, event) } else { unexpected(state, event) }
         })
         .await
     }
 
     /// The numbers given in a series and year.
     pub async fn numbering(&self, series: Series, year: i16) -> Result<(Numbering, StreamVersion), OfficeError> {
-        self.fold(&stream::numbering(series, year), Numbering::default(), |state, event| match event {
-            Event::Numbering(event) => state.evolve(event),
-            other => unexpected(state, other),
+        self.fold(&stream::numbering(series, year), Numbering::default(), |state, event| {
+            if let Event::Numbering(event) = event { state.evolve(event) } else { unexpected(state, event) }
         })
         .await
     }
 
     /// A mail message, if it exists.
     pub async fn mail(&self, id: MailId) -> Result<(Option<Mail>, StreamVersion), OfficeError> {
-        self.fold(&stream::mail(id), None, |state, event| match event {
-            Event::Mail(event) => Mail::evolve(state, event),
-            other => unexpected(state, other),
+        self.fold(&stream::mail(id), None, |state, event| {
+            if let Event::Mail(event) = event { Mail::evolve(state, event) } else { unexpected(state, event) }
         })
         .await
     }
@@ -237,6 +229,15 @@ impl Draft {
     pub fn require(&mut self, stream: StreamId, version: StreamVersion) {
         if !self.writes.iter().any(|write| write.stream == stream) {
             self.writes.push(StreamWrite { stream, expected: Expected::Exactly(version), events: vec![] });
+        }
+    }
+
+    /// The version of `stream` that the decision rests on.
+    pub fn expects(&self, stream: &StreamId) -> Option<StreamVersion> {
+        let write = self.writes.iter().find(|write| write.stream == *stream)?;
+        match write.expected {
+            Expected::Any => None,
+            Expected::Exactly(version) => Some(version),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The register: what people look things up in, built from the log in order.
 //!
-//! It serves lists and status; no decision is taken on it. Readings are counted, not kept.
+//! It serves lists and status; no decision is taken on it. Readings are not kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use bishui_domain::notice::{Notice, NumberingEvent};
 use bishui_domain::period::Period;
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::round::{RoundEvent, SectionEvent};
-use bishui_domain::settlement::SettlementFile;
+use bishui_domain::settlement::{SettlementEvent, SettlementFile};
 use bishui_infra::codec::{self, CodecError};
 use bishui_infra::event_log::{Position, Recorded};
 use jiff::Timestamp;
@@ -75,6 +75,8 @@ pub struct Register {
     pub ledger: Vec<LedgerLine>,
     /// Settlements by year.
     pub settlements: BTreeMap<i16, SettlementFile>,
+    /// The year settled last.
+    pub last_settled: Option<i16>,
     /// Notices, in the order they were drafted.
     pub notices: Vec<(NoticeId, Position)>,
     /// Notices by id.
@@ -88,8 +90,6 @@ pub struct Register {
     /// Mails that were handed over, in the order of the first acceptance.
     pub sent: Vec<Message>,
     handed_over: BTreeSet<MailId>,
-    /// Readings recorded or revised, in number.
-    pub readings: u64,
 }
 
 impl Register {
@@ -103,10 +103,15 @@ impl Register {
     /// # Errors
     /// The event cannot be read.
     pub fn apply(&mut self, recorded: &Recorded) -> Result<(), CodecError> {
+        self.position = recorded.position;
         let key = recorded.stream.key();
+        // The bulk of a log, and nothing that is looked up here.
+        if recorded.stream.family() == "readings" {
+            return Ok(());
+        }
         match codec::decode(recorded)? {
             Event::Plan(event) => self.plans = std::mem::take(&mut self.plans).evolve(&event),
-            Event::Readings(event) => self.readings += readings_in(&event),
+            Event::Readings(_) => {}
             Event::Section(event) => self.apply_section(key, &event),
             Event::Round(event) => self.apply_round(recorded, &event),
             Event::County(event) => {
@@ -118,6 +123,9 @@ impl Register {
             Event::Compensation(event) => self.apply_compensation(recorded, event),
             Event::Settlement(event) => {
                 if let Ok(year) = key.parse() {
+                    if matches!(event, SettlementEvent::SettlementOrdered { .. }) {
+                        self.last_settled = Some(year);
+                    }
                     let file = self.settlements.entry(year).or_default();
                     *file = std::mem::take(file).evolve(&event);
                 }
@@ -135,7 +143,6 @@ impl Register {
             Event::Numbering(event) => self.apply_numbering(event),
             Event::Mail(event) => self.apply_mail(recorded, &event),
         }
-        self.position = recorded.position;
         Ok(())
     }
 
@@ -224,12 +231,5 @@ impl Register {
         let mut due: Vec<_> = next.filter(|(on, _)| *on <= today).collect();
         due.sort();
         due.into_iter().map(|(_, id)| id).collect()
-    }
-}
-
-fn readings_in(event: &bishui_domain::readings::ReadingsEvent) -> u64 {
-    match event {
-        bishui_domain::readings::ReadingsEvent::ReadingsRecorded { readings } => readings.len() as u64,
-        bishui_domain::readings::ReadingsEvent::ReadingsRevised { changes, .. } => changes.len() as u64,
     }
 }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 mod build;
 mod do_nothing;
+mod face;
 mod overlay;
 mod restart;
 mod suite;

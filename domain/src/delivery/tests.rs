@@ -22,7 +22,7 @@ fn after(mail: Mail, events: Result<Vec<MailEvent>, Refusal>) -> Mail {
     events.iter().fold(mail, |mail, event| Mail::evolve(Some(mail), event).expect("a mail"))
 }
 
-fn tried(mail: Mail, outcomes: &[(&str, Outcome)]) -> Mail {
+fn tried(mail: &Mail, outcomes: &[(&str, Outcome)]) -> Mail {
     let mail = after(mail.clone(), mail.start());
     let outcome = |(address, outcome): &(&str, Outcome)| RecipientOutcome {
         address: (*address).to_owned(),
@@ -42,7 +42,7 @@ fn deferred() -> Outcome {
 
 #[test]
 fn one_bad_recipient_does_not_stop_the_other() {
-    let mail = tried(queued(), &[("a@x", Outcome::Failed { reply: "550".to_owned() }), ("b@x", accepted())]);
+    let mail = tried(&queued(), &[("a@x", Outcome::Failed { reply: "550".to_owned() }), ("b@x", accepted())]);
     assert!(mail.is_accepted());
     assert_eq!((mail.unsettled(), mail.due_at()), (vec![], None));
     assert_eq!(mail.counts(), BTreeMap::from([("accepted", 1), ("failed", 1)]));
@@ -50,7 +50,7 @@ fn one_bad_recipient_does_not_stop_the_other() {
 
 #[test]
 fn only_the_deferred_recipient_is_tried_again_at_its_time() {
-    let mail = tried(queued(), &[("a@x", accepted()), ("b@x", deferred())]);
+    let mail = tried(&queued(), &[("a@x", accepted()), ("b@x", deferred())]);
     assert_eq!((mail.unsettled(), mail.due_at()), (vec!["b@x".to_owned()], Some(Timestamp::UNIX_EPOCH)));
 }
 
@@ -59,7 +59,7 @@ fn after_the_last_attempt_a_deferred_recipient_has_failed_until_a_person_tries_a
     let mut mail = queued();
     for _ in 0..ATTEMPTS_MAX {
         assert!(mail.due_at().is_some());
-        mail = tried(mail, &[("a@x", deferred()), ("b@x", deferred())]);
+        mail = tried(&mail, &[("a@x", deferred()), ("b@x", deferred())]);
     }
     assert_eq!(mail.counts(), BTreeMap::from([("failed", 2)]));
     let again = after(mail.clone(), mail.retry());

@@ -1,6 +1,9 @@
 //! R9: every state and act either in the table or refused; deadlines and reminders.
 
 use super::*;
+use crate::calendar::WorkCalendar;
+use crate::plan::rules::RuleSet;
+use crate::refusal::Refusal;
 
 fn drafted(kind: NoticeKind) -> Notice {
     let subject = Subject::Round { period: "2020-01".parse().expect("period"), sections: vec![] };

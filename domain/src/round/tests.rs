@@ -5,7 +5,7 @@ use crate::indicator::Indicator;
 use crate::plan::Plan;
 use crate::plan::book::PlanCommand;
 use crate::reading::{Reading, ReadingKey, Source, Status};
-use crate::readings::ReadingsEvent;
+use crate::readings::{Content, ReadingChange, ReadingsEvent};
 use crate::standard::WaterClass;
 
 fn book() -> PlanBook {
@@ -137,7 +137,9 @@ fn an_assessment_that_was_stored_equals_the_one_judged_again() {
     let thirds = ["1.2", "1.1", "1.2"].map(|nh3n| readings(nh3n).to_vec());
     let mut all = MonthReadings::default();
     for (day, mut of_day) in (1i64..).zip(thirds) {
-        of_day.iter_mut().for_each(|r| r.key.at = r.key.at.saturating_add(jiff::Span::new().days(day)));
+        for reading in &mut of_day {
+            reading.key.at = reading.key.at.saturating_add(jiff::Span::new().days(day));
+        }
         all = all.evolve(&ReadingsEvent::ReadingsRecorded { readings: of_day });
     }
     let dossier = Dossier {
@@ -153,6 +155,47 @@ fn an_assessment_that_was_stored_equals_the_one_judged_again() {
     );
     let stored = serde_json::to_string(&judged).expect("json");
     assert_eq!(serde_json::from_str::<Judged>(&stored).expect("readable"), judged);
+}
+
+#[test]
+fn a_month_declared_after_the_quarter_was_published_still_counts_when_the_quarter_is_judged_again() {
+    let book = book();
+    let id: SectionId = "s".parse().expect("valid");
+    let mut dossier = dossier(&[("2020-01", "1.2"), ("2020-02", "0.6")]);
+    let publication = publish(&book, at("2020-Q1"), &dossiers(dossier.clone()), None, false).expect("complete");
+    let later = SectionEvent::SectionDeclared { period: at("2020-02"), reason: Reason::Dry };
+    let events = publication.sections[0].1.iter().chain([&later]);
+    dossier.file = events.fold(dossier.file, SectionFile::evolve);
+    assert_eq!(rejudge(&book, &id, at("2020-Q1"), &dossier), None);
+
+    dossier.readings.insert("2020-01".parse().expect("month"), (readings("1.6"), 2));
+    let again = rejudge(&book, &id, at("2020-Q1"), &dossier).expect("changed");
+    assert_eq!(again.verdict.expect("changed").verdict, Verdict::Unmet);
+}
+
+#[test]
+fn a_month_imported_after_the_quarter_was_published_is_no_correction_of_it_but_a_revision_is() {
+    let book = book();
+    let id: SectionId = "s".parse().expect("valid");
+    let mut dossier = dossier(&[("2020-01", "0.6"), ("2020-02", "0.6")]);
+    let publication = publish(&book, at("2020-Q1"), &dossiers(dossier.clone()), None, false).expect("complete");
+    dossier.file = publication.sections[0].1.iter().fold(dossier.file, SectionFile::evolve);
+
+    let mut late = readings("3.0").to_vec();
+    for reading in &mut late {
+        reading.key.at = reading.key.at.saturating_add(jiff::Span::new().days(1));
+    }
+    let imported = readings("0.6").evolve(&ReadingsEvent::ReadingsRecorded { readings: late.clone() });
+    dossier.readings.insert("2020-02".parse().expect("month"), (imported.clone(), 2));
+    assert_eq!(rejudge(&book, &id, at("2020-Q1"), &dossier).and_then(|again| again.verdict), None);
+
+    let content = |reading: &Reading| Content { value: reading.value, status: reading.status.clone() };
+    let change = |reading: &Reading| ReadingChange { key: reading.key, before: None, after: Some(content(reading)) };
+    let changes = late.iter().map(change).collect();
+    let revised = imported.evolve(&ReadingsEvent::ReadingsRevised { changes, reason: "r".to_owned(), evidence: None });
+    dossier.readings.insert("2020-02".parse().expect("month"), (revised, 3));
+    let again = rejudge(&book, &id, at("2020-Q1"), &dossier).expect("changed");
+    assert_eq!(again.verdict.expect("changed").verdict, Verdict::Unmet);
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bishui_infra::event_log::LogError;
 use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::mail::Mailer;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -15,14 +14,12 @@ use crate::act::Act;
 use crate::clock::SystemClock;
 use crate::config::{Config, STORE_DIR};
 use crate::error::OfficeError;
+use crate::http::ServiceFile;
 use crate::office::{Office, Request, Settings};
 use crate::preview::preview;
 use crate::query::{Query, answer};
 use crate::view::Scope;
 use crate::{deadlines, delivery};
-
-/// The file by which a running service can be reached from its own machine.
-pub(crate) const SERVICE_FILE: &str = "service.json";
 
 /// Where acts and questions go.
 pub(super) enum Session {
@@ -37,13 +34,6 @@ pub(super) struct Local {
     mailer: Arc<dyn Mailer>,
     mail_from: String,
     actor: String,
-}
-
-/// How to reach the running service.
-#[derive(Debug, Clone, Deserialize)]
-struct ServiceFile {
-    address: String,
-    token: String,
 }
 
 pub(super) struct Remote {
@@ -82,9 +72,9 @@ impl Session {
                 Ok(Self::Local(Box::new(local)))
             }
             Err(OfficeError::Log(LogError::InUse { path })) => {
-                let file = std::fs::read_to_string(cli.data.join(SERVICE_FILE));
-                let service = file.ok().and_then(|text| serde_json::from_str::<ServiceFile>(&text).ok());
-                let service = service.ok_or(LogError::InUse { path })?;
+                let file =
+                    ServiceFile::read(&cli.data).map_err(|error| OfficeError::Input { what: error.to_string() })?;
+                let service = file.ok_or(LogError::InUse { path })?;
                 let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
                 Ok(Self::Remote(Remote { agent, service, actor: cli.actor.clone() }))
             }
@@ -97,7 +87,7 @@ impl Session {
         match self {
             Self::Local(local) => local.perform(act, only_preview).await,
             Self::Remote(remote) => {
-                let path = if only_preview { "/api/v1/acts?preview=true" } else { "/api/v1/acts" };
+                let path = if only_preview { "/api/v1/previews" } else { "/api/v1/acts" };
                 remote.post(path, &serde_json::to_value(act).expect("acts are JSON")).map(Answer::Told)
             }
         }
@@ -143,11 +133,13 @@ impl Local {
 impl Remote {
     fn post(&self, path: &str, body: &Value) -> Result<Value, OfficeError> {
         let down = |what: String| LogError::Unavailable { what: format!("the running service: {what}"), source: None };
+        let actor = ureq::http::HeaderValue::from_bytes(self.actor.as_bytes());
+        let actor = actor.map_err(|_| OfficeError::Input { what: "`--as` holds control characters".to_owned() })?;
         let request = self
             .agent
             .post(format!("http://{}{path}", self.service.address))
             .header("authorization", format!("Bearer {}", self.service.token))
-            .header("x-bishui-actor", percent_encoded(&self.actor));
+            .header("x-bishui-actor", actor);
         let mut response = request.send_json(body).map_err(|error| down(error.to_string()))?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(1 << 30).read_json::<Value>();
@@ -158,10 +150,4 @@ impl Remote {
         let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         Err(OfficeError::Remote { status, code: text("code"), detail: text("detail") })
     }
-}
-
-/// A name as a header value: everything but plain letters, digits and `-._` in percent form.
-fn percent_encoded(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use bishui_infra::event_log::LogError;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -9,12 +10,32 @@ use super::args::{Cli, TokenCommand};
 use super::output::{Output, rows};
 use crate::accounts::{self, AccountsError, NewAccount, Role};
 use crate::error::OfficeError;
+use crate::http::ServeError;
 
 impl From<AccountsError> for OfficeError {
     fn from(error: AccountsError) -> Self {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self::Input { what: format!("{error}{cause}") }
+        Self::Input { what: with_causes(&error) }
     }
+}
+
+impl From<ServeError> for OfficeError {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Office(error) => error,
+            other => LogError::Unavailable { what: with_causes(&other), source: None }.into(),
+        }
+    }
+}
+
+/// An error with its causes in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 pub(super) fn run(cli: &Cli, command: &TokenCommand, output: &Output) -> Result<ExitCode, OfficeError> {

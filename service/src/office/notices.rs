@@ -1,6 +1,6 @@
 //! Acts on notices and their mail.
 
-use bishui_domain::delivery::MailEvent;
+use bishui_domain::delivery::{Mail, MailEvent};
 use bishui_domain::ids::{MailId, NoticeId};
 use bishui_domain::notice::{
     DocumentNumber, Notice, NoticeCommand, NoticeState, NumberingEvent, decide, duties_on_sending,
@@ -9,7 +9,6 @@ use bishui_domain::refusal::{Refusal, required_text};
 use bishui_infra::event_log::StreamVersion;
 
 use super::{Decided, Office};
-use crate::act::Act;
 use crate::error::OfficeError;
 use crate::records::{Draft, stream};
 
@@ -17,49 +16,57 @@ use crate::records::{Draft, stream};
 const PREFIX_DEFAULT: &str = "环";
 
 impl Office {
-    pub(super) async fn decide_notice(&self, act: &Act) -> Result<Decided, OfficeError> {
-        let today = self.today();
-        let (id, command) = match act.clone() {
-            Act::ApproveNotice { notice } => return Ok(self.approval(notice).await?.into()),
-            Act::WithdrawNotice { notice, reason } => {
-                let reason = required_text("reason", &reason)?;
-                let mut draft = Draft::default();
-                self.withdraw(notice, &reason, &mut draft).await?;
-                return Ok(draft.into());
-            }
-            Act::DeliverNotice { notice } => {
-                let (state, _) = self.existing_notice(notice).await?;
-                (notice, self.sending(&state).await?)
-            }
-            Act::AcknowledgeNotice { notice, signed_by } => {
-                (notice, NoticeCommand::Acknowledge { on: today, signed_by: required_text("signed_by", &signed_by)? })
-            }
-            Act::AnswerNotice { notice, summary } => {
-                (notice, NoticeCommand::Answer { on: today, summary: required_text("summary", &summary)? })
-            }
-            Act::CloseNotice { notice, note } => (notice, NoticeCommand::Close { note: required_text("note", &note)? }),
-            other => unreachable!("{other:?} is not an act on a notice"),
-        };
+    async fn act_on_notice(&self, id: NoticeId, command: NoticeCommand) -> Result<Decided, OfficeError> {
         let (notice, version) = self.existing_notice(id).await?;
         let mut draft = Draft::default();
         draft.write(stream::notice(id), version, decide(&notice, command)?);
         Ok(draft.into())
     }
 
-    pub(super) async fn decide_mail(&self, act: &Act) -> Result<Decided, OfficeError> {
-        let (id, arrived) = match act {
-            Act::RetryMail { mail } => (*mail, None),
-            Act::ResolveMail { mail, arrived, basis } => (*mail, Some((*arrived, required_text("basis", basis)?))),
-            other => unreachable!("{other:?} is not an act on a mail"),
-        };
+    pub(super) async fn deliver_notice(&self, id: NoticeId) -> Result<Decided, OfficeError> {
+        let (notice, _) = self.existing_notice(id).await?;
+        self.act_on_notice(id, self.sending(&notice).await?).await
+    }
+
+    pub(super) async fn withdraw_notice(&self, id: NoticeId, reason: &str) -> Result<Decided, OfficeError> {
+        let reason = required_text("reason", reason)?;
+        let mut draft = Draft::default();
+        self.withdraw(id, &reason, &mut draft).await?;
+        Ok(draft.into())
+    }
+
+    pub(super) async fn acknowledge_notice(&self, id: NoticeId, signed_by: &str) -> Result<Decided, OfficeError> {
+        let signed_by = required_text("signed_by", signed_by)?;
+        self.act_on_notice(id, NoticeCommand::Acknowledge { on: self.today(), signed_by }).await
+    }
+
+    pub(super) async fn answer_notice(&self, id: NoticeId, summary: &str) -> Result<Decided, OfficeError> {
+        let summary = required_text("summary", summary)?;
+        self.act_on_notice(id, NoticeCommand::Answer { on: self.today(), summary }).await
+    }
+
+    pub(super) async fn close_notice(&self, id: NoticeId, note: &str) -> Result<Decided, OfficeError> {
+        self.act_on_notice(id, NoticeCommand::Close { note: required_text("note", note)? }).await
+    }
+
+    pub(super) async fn retry_mail(&self, id: MailId) -> Result<Decided, OfficeError> {
+        self.act_on_mail(id, Mail::retry).await
+    }
+
+    pub(super) async fn resolve_mail(&self, id: MailId, arrived: bool, basis: &str) -> Result<Decided, OfficeError> {
+        let basis = required_text("basis", basis)?;
+        self.act_on_mail(id, |mail| mail.resolve(arrived, basis)).await
+    }
+
+    async fn act_on_mail(
+        &self,
+        id: MailId,
+        decide: impl FnOnce(&Mail) -> Result<Vec<MailEvent>, Refusal>,
+    ) -> Result<Decided, OfficeError> {
         let (mail, version) = self.records.mail(id).await?;
         let mail = mail.ok_or_else(|| Refusal::UnknownMail { mail: id.to_string() })?;
-        let events = match arrived {
-            None => mail.retry()?,
-            Some((arrived, basis)) => mail.resolve(arrived, basis)?,
-        };
         let mut draft = Draft::default();
-        draft.write(stream::mail(id), version, events);
+        draft.write(stream::mail(id), version, decide(&mail)?);
         Ok(draft.into())
     }
 

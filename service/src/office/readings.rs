@@ -29,7 +29,7 @@ pub(crate) const FILE_BYTES_MAX: usize = 256 << 20;
 const READINGS_PER_EVENT: usize = 2_000;
 
 /// What became of the rows of a file.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ImportReport {
     /// Lines below the header that hold anything.
     pub rows: u64,
@@ -44,11 +44,14 @@ pub struct ImportReport {
     /// Rows of sections that the mapping leaves out, or of stations that show nothing.
     pub skipped: u64,
     /// Cells and rows that were not taken, in the order of the file.
+    #[schema(value_type = Vec<Object>)]
     pub rejected: Vec<Rejection>,
 }
 
 /// Rows of one section and month with their places in the file.
 type Group = Vec<(Offered, u64, u32)>;
+/// The rows of a file by section and month.
+type Groups = BTreeMap<(SectionId, Month), Group>;
 
 impl Office {
     pub(super) async fn decide_import(&self, csv: &[u8], mapping: Option<&str>) -> Result<Decided, OfficeError> {
@@ -63,10 +66,10 @@ impl Office {
         let mut rounds: BTreeMap<Month, StreamVersion> = BTreeMap::new();
         for ((section, month), group) in groups {
             let round = stream::round(Period::Month(month));
-            if !rounds.contains_key(&month) {
-                rounds.insert(month, self.records.version(&round).await?);
-            }
-            let published = rounds[&month];
+            let published = match rounds.get(&month) {
+                Some(known) => *known,
+                None => *rounds.entry(month).or_insert(self.records.version(&round).await?),
+            };
             draft.require(round, published);
             if published.0 > 0 {
                 report.rejected.extend(group.iter().map(|(_, line, column)| published_round(month, *line, *column)));
@@ -140,7 +143,7 @@ impl Office {
         csv: &[u8],
         mapping: Option<&Mapping>,
         book: &PlanBook,
-    ) -> Result<(BTreeMap<(SectionId, Month), Group>, ImportReport), OfficeError> {
+    ) -> Result<(Groups, ImportReport), OfficeError> {
         let input = |what: String| OfficeError::Input { what };
         if csv.len() > FILE_BYTES_MAX {
             return Err(input(format!("the file is larger than {FILE_BYTES_MAX} bytes; split it")));

@@ -33,8 +33,8 @@ async fn years(office: &Office, cause: &Recorded) -> Result<Vec<i16>, OfficeErro
         return Ok(month.parse::<Month>().map(Month::year).into_iter().collect());
     }
     Ok(match codec::decode(cause)? {
-        Event::Settlement(SettlementEvent::SettlementOrdered { year, .. }) => vec![year],
-        Event::Compensation(CompensationEvent::PaymentReceived { year, .. }) => vec![year],
+        Event::Settlement(SettlementEvent::SettlementOrdered { year, .. })
+        | Event::Compensation(CompensationEvent::PaymentReceived { year, .. }) => vec![year],
         Event::Section(
             SectionEvent::SectionDeclared { period, .. } | SectionEvent::DeclarationWithdrawn { period, .. },
         ) => {

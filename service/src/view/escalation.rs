@@ -95,7 +95,7 @@ impl InterviewView {
 pub fn interviews(register: &Register, scope: &Scope) -> Vec<InterviewView> {
     let mut views = Vec::new();
     for (id, county) in register.counties.iter().filter(|(id, _)| scope.sees(id)) {
-        views.extend(county.interviews.lines().into_iter().map(|line| interview(&register.plans, id, line)));
+        views.extend(county.interviews.lines().iter().map(|line| interview(&register.plans, id, line)));
     }
     views
 }
@@ -121,7 +121,7 @@ pub fn proposals(register: &Register, scope: &Scope) -> Vec<ProposalView> {
     views
 }
 
-fn interview(plans: &PlanBook, county: &CountyId, line: InterviewLine<'_>) -> InterviewView {
+fn interview(plans: &PlanBook, county: &CountyId, line: &InterviewLine<'_>) -> InterviewView {
     InterviewView {
         county: county.clone(),
         county_name: county_name(plans, county),

@@ -186,12 +186,11 @@ pub async fn explain(
     if !scope.sees(&entry.county) {
         return Err(missing());
     }
-    let judged = match published {
-        Some(judged) => judged.clone(),
-        None => {
-            let dossier = office.records().dossier(section, &period.months(), &mut Draft::default()).await?;
-            judge(&book, revision, entry, period, &dossier)
-        }
+    let judged = if let Some(judged) = published {
+        judged.clone()
+    } else {
+        let dossier = office.records().dossier(section, &period.months(), &mut Draft::default()).await?;
+        judge(&book, revision, entry, period, &dossier)
     };
     let mut months = Vec::new();
     for (month, version) in &judged.readings {

@@ -118,7 +118,7 @@ fn county_status(register: &Register, scope: &Scope, id: CountyId, today: Date) 
         county.interviews.meetings.iter().filter(|m| m.answers_for.is_some() && m.held_on.year() == today.year());
     let held = u32::try_from(held.count()).unwrap_or(u32::MAX);
     let rules = revision_on(&register.plans, today).map(|revision| revision.plan.rules.clone()).unwrap_or_default();
-    let open = interviews(register, &own).into_iter().find(|interview| interview.is_open());
+    let open = interviews(register, &own).into_iter().find(InterviewView::is_open);
     let streaks = streak_views(register, county);
     let mut next_steps: Vec<String> = streaks.iter().filter_map(|streak| distance(streak, open.is_some())).collect();
     next_steps.extend(proposal_distance(county, held, rules.interviews_per_year, rules.impact, today));

@@ -1,0 +1,166 @@
+//! Health: whether the service lives, whether it can work, and its numbers. No answer names a county or a person.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bishui_domain::delivery::Mail;
+use bishui_domain::ids::MailId;
+use bishui_infra::event_log::{Batch, Expected, Position, StreamWrite};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use crate::error::OfficeError;
+use crate::office::Office;
+use crate::process;
+use crate::records::stream;
+use crate::view::Scope;
+use crate::view::notices::{NoticeFilter, notices};
+
+/// Calendar years that are looked ahead.
+const YEARS_AHEAD_MAX: i16 = 10;
+
+/// Failures of background work that are not over.
+#[derive(Debug, Default)]
+pub(super) struct Incidents(Mutex<BTreeMap<&'static str, String>>);
+
+impl Incidents {
+    /// Notes how a turn of `work` ended. A failure is logged once, at its beginning.
+    pub(super) fn note(&self, work: &'static str, outcome: Result<(), OfficeError>) -> bool {
+        let mut open = self.0.lock().expect("incidents are never left half noted");
+        match outcome {
+            Ok(()) => {
+                if open.remove(work).is_some() {
+                    tracing::info!(work, "background work goes on");
+                }
+                true
+            }
+            Err(error) => {
+                metrics::counter!("bishui_incidents_total", "work" => work).increment(1);
+                if open.insert(work, error.code().to_owned()).is_none() {
+                    tracing::error!(error = &error as &dyn std::error::Error, work, "background work fails");
+                }
+                false
+            }
+        }
+    }
+
+    fn open(&self) -> BTreeMap<&'static str, String> {
+        self.0.lock().expect("incidents are never left half noted").clone()
+    }
+}
+
+/// Whether the service can work.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Readiness {
+    /// Whether it can.
+    ready: bool,
+    /// Events that each process has not passed yet.
+    lag: BTreeMap<String, u64>,
+    /// Background work that fails, with the code of the failure.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    incidents: BTreeMap<&'static str, String>,
+}
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).routes(routes!(numbers))
+}
+
+/// The recorder of this program; it can be installed once only.
+pub(super) fn recorder() -> Result<PrometheusHandle, BuildError> {
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().expect("a recorder is never left half installed");
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new().install_recorder()?;
+    *installed = Some(handle.clone());
+    Ok(handle)
+}
+
+/// Whether the service answers at all.
+#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, content_type = "text/plain", body = String)))]
+async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the store can be read and written, and background work goes on.
+#[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
+async fn ready(State(app): State<App>) -> Response {
+    let mut incidents = app.incidents.open();
+    let lag = match probe(&app.office).await {
+        Ok(lag) => lag,
+        Err(error) => {
+            incidents.insert("store", error.code().to_owned());
+            BTreeMap::new()
+        }
+    };
+    let ready = incidents.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready, lag, incidents })).into_response()
+}
+
+/// Reads the log, and has its writer judge a condition without recording anything.
+async fn probe(office: &Office) -> Result<BTreeMap<String, u64>, OfficeError> {
+    let write = StreamWrite { stream: stream::plan(), expected: Expected::Any, events: vec![] };
+    let batch = Batch {
+        id: uuid::Uuid::nil(),
+        recorded_at: office.now(),
+        actor: "probe".to_owned(),
+        causation: None,
+        correlation: None,
+        idempotency: None,
+        writes: vec![write],
+    };
+    office.log().append(batch).await?;
+    let lag = process::lag(office).await?;
+    Ok(lag.into_iter().map(|(process, lag)| (process.to_string(), lag)).collect())
+}
+
+/// Numbers for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses((status = 200, content_type = "text/plain", body = String)))]
+async fn numbers(State(app): State<App>) -> Result<String, super::problem::HttpError> {
+    let office = &app.office;
+    metrics::gauge!("bishui_events").set(number(office.log().head().await.map_err(OfficeError::from)?.0));
+    for (process, lag) in process::lag(office).await? {
+        metrics::gauge!("bishui_process_lag_events", "process" => process.to_string()).set(number(lag));
+    }
+    metrics::gauge!("bishui_incidents").set(number(app.incidents.open().len() as u64));
+    metrics::gauge!("bishui_outbox_oldest_seconds").set(number(oldest_waiting(office).await?));
+    let (unknown, overdue) = {
+        let register = office.register();
+        let unknown = register.mail.values().filter(|mail| mail.counts().contains_key("unknown")).count();
+        let lines = notices(&register, &Scope::City, &NoticeFilter::default(), office.today());
+        (unknown as u64, lines.iter().filter(|line| line.overdue).count() as u64)
+    };
+    metrics::gauge!("bishui_mails_unknown").set(number(unknown));
+    metrics::gauge!("bishui_notices_overdue").set(number(overdue));
+    let year = office.today().year();
+    let ahead = (1..=YEARS_AHEAD_MAX).take_while(|years| office.calendar.is_published(year + years)).count();
+    metrics::gauge!("bishui_calendar_years_ahead").set(number(ahead as u64));
+    Ok(app.recorder.render())
+}
+
+/// Seconds since the oldest mail that still waits was queued; 0 when none waits.
+async fn oldest_waiting(office: &Office) -> Result<u64, OfficeError> {
+    let queued = {
+        let register = office.register();
+        let waits = |id: &MailId| register.mail.get(id).and_then(Mail::due_at).is_some();
+        register.mails.iter().find(|(id, _)| waits(id)).map(|(_, position)| *position)
+    };
+    let Some(Position(queued)) = queued else { return Ok(0) };
+    let events = office.log().read_all(Position(queued.saturating_sub(1)), 1).await?;
+    let age = events.first().map(|event| office.now().duration_since(event.recorded_at).as_secs());
+    Ok(age.and_then(|age| u64::try_from(age).ok()).unwrap_or(0))
+}
+
+fn number(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}

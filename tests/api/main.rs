@@ -1,0 +1,10 @@
+//! The service over HTTP: the life of a notice, rights, what a county cannot see, and the manners of the protocol.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers too")]
+
+mod incidents;
+mod isolation;
+mod life;
+mod protocol;
+mod roles;
+mod town;
