@@ -33,6 +33,7 @@ impl From<Act> for Asked<'_> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "every command of the group that is no list is one act")]
 pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     let session = Session::open(cli).await?;
     match &cli.command {
@@ -45,6 +46,7 @@ pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeEr
 }
 
 /// The act a command asks for.
+#[expect(clippy::wildcard_enum_match_arm, reason = "`cli::run` hands over the commands of this group only")]
 fn asked(command: &Command) -> Result<Asked<'_>, OfficeError> {
     let previewed = |act, preview: bool| Asked { act, preview, rejected: None };
     Ok(match command {

@@ -1,14 +1,16 @@
 //! Commands and options.
 
+mod follow_up;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bishui_domain::assessment::Reason;
-use bishui_domain::ids::{CountyId, MailId, NoticeId, SectionId};
-use bishui_domain::notice::NoticeState;
+use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::{Month, Period};
 use clap::{Args, Parser, Subcommand};
-use jiff::civil::Date;
+
+pub(super) use follow_up::{ImpactArgs, InterviewCommand, MailCommand, NoticesCommand, PayArgs, SettleArgs};
 
 /// Bishui 碧水: assessment, escalation and ecological compensation for a municipality's water sections.
 #[derive(Debug, Parser)]
@@ -221,7 +223,7 @@ pub(super) struct DeclareArgs {
     pub(super) section: SectionId,
     /// Month (2020-01) or quarter (2020-Q1)
     pub(super) period: Period,
-    /// dry, frozen, maintenance, construction or no_data; with --withdraw: why
+    /// dry, frozen, maintenance, construction or `no_data`; with --withdraw: why
     #[arg(long)]
     pub(super) reason: String,
     /// Withdraw the declaration, which is a correction
@@ -257,171 +259,6 @@ pub(super) struct ReviseArgs {
     pub(super) rejected: Option<PathBuf>,
     #[command(flatten)]
     pub(super) preview: PreviewFlag,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum NoticesCommand {
-    /// List notices
-    List {
-        /// Only this county
-        #[arg(long)]
-        county: Option<CountyId>,
-        /// Only in this state
-        #[arg(long)]
-        state: Option<NoticeState>,
-    },
-    /// Show a notice: text, deadlines and how they were counted, mail
-    Show {
-        /// Notice id
-        notice: NoticeId,
-    },
-    /// Approve and number
-    Approve {
-        /// Notice id
-        notice: Option<NoticeId>,
-        /// Every notice that waits for approval
-        #[arg(long, conflicts_with = "notice", required_unless_present = "notice")]
-        all: bool,
-    },
-    /// Record delivery by hand
-    Deliver {
-        /// Notice id
-        notice: NoticeId,
-    },
-    /// Withdraw
-    Withdraw {
-        /// Notice id
-        notice: NoticeId,
-        /// Why
-        #[arg(long)]
-        reason: String,
-        #[command(flatten)]
-        preview: PreviewFlag,
-    },
-    /// Acknowledge, for the county
-    Acknowledge {
-        /// Notice id
-        notice: NoticeId,
-        /// Who signs
-        #[arg(long)]
-        signed_by: String,
-    },
-    /// Answer with a rectification report
-    Answer {
-        /// Notice id
-        notice: NoticeId,
-        /// The report's summary
-        #[arg(long)]
-        summary: String,
-    },
-    /// Close
-    Close {
-        /// Notice id
-        notice: NoticeId,
-        /// Why
-        #[arg(long)]
-        note: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum InterviewCommand {
-    /// Set date and place
-    Schedule {
-        /// County id
-        county: CountyId,
-        /// The day
-        #[arg(long)]
-        on: Date,
-        /// Where
-        #[arg(long)]
-        place: String,
-    },
-    /// Record that it was held
-    Hold {
-        /// County id
-        county: CountyId,
-        /// The day; today by default
-        #[arg(long)]
-        on: Option<Date>,
-        /// Who attended; may be repeated
-        #[arg(long)]
-        attended: Vec<String>,
-        #[command(flatten)]
-        preview: PreviewFlag,
-    },
-    /// Record the minutes
-    Minutes {
-        /// County id
-        county: CountyId,
-        /// The round that raised the interview
-        raised_by: Period,
-        /// Text file
-        file: PathBuf,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ImpactArgs {
-    /// County id
-    pub(super) county: CountyId,
-    /// Year of the proposal
-    pub(super) year: i16,
-    /// Whether the result was seriously affected
-    #[arg(long, action = clap::ArgAction::Set)]
-    pub(super) serious: bool,
-    /// On what grounds
-    #[arg(long)]
-    pub(super) basis: String,
-    #[command(flatten)]
-    pub(super) preview: PreviewFlag,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct PayArgs {
-    /// County id
-    pub(super) county: CountyId,
-    /// Amount in fen
-    #[arg(allow_negative_numbers = true)]
-    pub(super) fen: i64,
-    /// The charges' year; the plan's by default
-    #[arg(long)]
-    pub(super) year: Option<i16>,
-    #[command(flatten)]
-    pub(super) preview: PreviewFlag,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SettleArgs {
-    /// The year
-    pub(super) year: i16,
-    /// What the city owes the province, in fen
-    #[arg(long)]
-    pub(super) provincial_payable_fen: i64,
-    #[command(flatten)]
-    pub(super) preview: PreviewFlag,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum MailCommand {
-    /// List messages with the state of each recipient
-    List,
-    /// Try failed and deferred recipients again now
-    Retry {
-        /// Mail id
-        mail: MailId,
-    },
-    /// Say what became of an unknown outcome
-    Resolve {
-        /// Mail id
-        mail: MailId,
-        /// Whether it arrived; if not it is sent again
-        #[arg(long, action = clap::ArgAction::Set)]
-        arrived: bool,
-        /// How that is known
-        #[arg(long)]
-        basis: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -34,6 +34,7 @@ const SETTINGS: &str = r#"# Settings of bishui. Every key may also be given as a
 # from = "bishui@example.org"        # envelope sender
 "#;
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "`cli::run` hands over the commands of this group only")]
 pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     match &cli.command {
         Command::Init => init(&cli.data, output).await,

@@ -12,6 +12,7 @@ use super::{exit, explanation, lists, standing};
 use crate::error::OfficeError;
 use crate::query::{Query, Until};
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "every command of the group but a replay is one question")]
 pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     let session = Session::open(cli).await?;
     match &cli.command {
@@ -26,6 +27,7 @@ pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeEr
 }
 
 /// Asks the question of a command and shows the answer.
+#[expect(clippy::wildcard_enum_match_arm, reason = "`cli::run` hands over the commands of this group only")]
 pub(super) async fn list(session: &Session, command: &Command, output: &Output) -> Result<ExitCode, OfficeError> {
     let (query, show): (Query, fn(&Output, &Value)) = match command {
         Command::Status { county } => (Query::Status { county: county.clone() }, standing::status),

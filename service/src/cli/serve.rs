@@ -13,6 +13,7 @@ use crate::error::OfficeError;
 use crate::http::{ServeSettings, serve};
 use crate::office::{Office, Settings};
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "`cli::run` hands over the commands of this group only")]
 pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     match &cli.command {
         Command::Demo(args) => demonstrate(args, output).await,
