@@ -15,9 +15,10 @@ use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{EventLog, Position};
 use bishui_infra::mail::smtp::TlsMode;
 use bishui_infra::mail::{Mailer, SmtpMailer, SmtpSettings, SpoolMailer};
+use bishui_tests::watched_log::WatchedLog;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::told::{Teller, ToldLog, ToldMailer};
+use crate::told::{Teller, ToldMailer};
 
 /// The directory of the store and the spool.
 pub(crate) const DIRECTORY: &str = "BISHUI_CRASH_DIRECTORY";
@@ -154,7 +155,7 @@ pub(crate) fn run(directory: &Path) {
     teller.tell("opening");
     let log = Arc::new(SledLog::open(store_in(directory)).expect("the store opens after every kill"));
     teller.tell("opened");
-    let log = Arc::new(ToldLog { log, teller: Arc::clone(&teller) });
+    let log = Arc::new(WatchedLog { log, watcher: teller.clone() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let from = number(FROM).unwrap_or_default();
     let played = runtime.block_on(play_on(log, mailer, &teller, from, sabotage));
