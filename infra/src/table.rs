@@ -13,6 +13,8 @@ pub mod readings;
 mod record;
 mod time;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 /// Most bytes in one line.
@@ -94,7 +96,7 @@ pub struct Rejection {
     /// What is wrong.
     pub reason: String,
     /// What to do.
-    pub remedy: String,
+    pub remedy: Cow<'static, str>,
     /// Stable word for programs, one of [`code`].
     pub code: &'static str,
 }
@@ -136,11 +138,11 @@ pub mod code {
 struct Fault {
     code: &'static str,
     reason: String,
-    remedy: String,
+    remedy: Cow<'static, str>,
 }
 
 impl Fault {
-    fn new(code: &'static str, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+    fn new(code: &'static str, reason: impl Into<String>, remedy: impl Into<Cow<'static, str>>) -> Self {
         Self { code, reason: reason.into(), remedy: remedy.into() }
     }
 

@@ -1,13 +1,18 @@
 //! The command line: every act and every question, on the store itself or through the running service.
 
 mod acts;
+mod answer;
 mod args;
 mod demo;
+mod explanation;
+mod lists;
 mod offline;
 mod output;
 mod questions;
+mod receipts;
 mod serve;
 mod session;
+mod standing;
 mod tokens;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bishui_domain::calendar::WorkCalendar;
 use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::beijing_date;
+use bishui_domain::plan::Plan;
 use bishui_domain::plan::book::{PlanBook, PlanRevision, TargetCorrection};
 use bishui_domain::plan::rules::Approval;
 use bishui_domain::refusal::Refusal;
@@ -292,37 +293,36 @@ impl Office {
     }
 
     async fn decide(&self, act: &Act) -> Result<Decided, OfficeError> {
-        match act.clone() {
-            Act::AdoptPlan { plan } => self.adopt_plan(*plan).await,
-            Act::AmendPlan { plan, from, reason } => self.amend_plan(*plan, from, &reason).await,
+        match act {
+            Act::AdoptPlan { plan } => self.adopt_plan(Plan::clone(plan)).await,
+            Act::AmendPlan { plan, from, reason } => self.amend_plan(Plan::clone(plan), *from, reason).await,
             Act::CorrectTarget { section, from, until, target, reason } => {
-                self.correct_target(TargetCorrection { section, from, until, target }, &reason).await
+                let (section, from, until, target) = (section.clone(), *from, *until, *target);
+                self.correct_target(TargetCorrection { section, from, until, target }, reason).await
             }
-            Act::Import { csv, mapping, .. } => self.decide_import(&csv, mapping.as_deref()).await,
-            Act::Revise { csv, reason, evidence, .. } => self.decide_revision(&csv, reason, evidence).await,
-            Act::Declare { section, period, reason } => self.decide_declaration(&section, period, reason).await,
+            Act::Import { csv, mapping, .. } => self.decide_import(csv, mapping.as_deref()).await,
+            Act::Revise { csv, reason, evidence, .. } => self.decide_revision(csv, reason, evidence.clone()).await,
+            Act::Declare { section, period, reason } => self.decide_declaration(section, *period, *reason).await,
             Act::WithdrawDeclaration { section, period, reason } => {
-                self.decide_withdrawn_declaration(&section, period, &reason).await
+                self.decide_withdrawn_declaration(section, *period, reason).await
             }
-            Act::Publish { period, declare_rest } => self.decide_publication(period, declare_rest).await,
-            Act::ScheduleInterview { county, on, place } => self.schedule_interview(&county, on, &place).await,
-            Act::HoldInterview { county, on, attended } => self.hold_interview(&county, on, attended).await,
-            Act::RecordMinutes { county, raised_by, minutes } => {
-                self.record_minutes(&county, raised_by, &minutes).await
-            }
+            Act::Publish { period, declare_rest } => self.decide_publication(*period, *declare_rest).await,
+            Act::ScheduleInterview { county, on, place } => self.schedule_interview(county, *on, place).await,
+            Act::HoldInterview { county, on, attended } => self.hold_interview(county, *on, attended.clone()).await,
+            Act::RecordMinutes { county, raised_by, minutes } => self.record_minutes(county, *raised_by, minutes).await,
             Act::DetermineImpact { county, year, serious, basis } => {
-                self.determine_impact(&county, year, serious, &basis).await
+                self.determine_impact(county, *year, *serious, basis).await
             }
-            Act::Pay { county, fen, year } => self.book_payment(&county, fen, year).await,
-            Act::Settle { year, provincial_payable } => self.order_settlement(year, provincial_payable).await,
-            Act::ApproveNotice { notice } => Ok(self.approval(notice).await?.into()),
-            Act::DeliverNotice { notice } => self.deliver_notice(notice).await,
-            Act::WithdrawNotice { notice, reason } => self.withdraw_notice(notice, &reason).await,
-            Act::AcknowledgeNotice { notice, signed_by } => self.acknowledge_notice(notice, &signed_by).await,
-            Act::AnswerNotice { notice, summary } => self.answer_notice(notice, &summary).await,
-            Act::CloseNotice { notice, note } => self.close_notice(notice, &note).await,
-            Act::RetryMail { mail } => self.retry_mail(mail).await,
-            Act::ResolveMail { mail, arrived, basis } => self.resolve_mail(mail, arrived, &basis).await,
+            Act::Pay { county, fen, year } => self.book_payment(county, *fen, *year).await,
+            Act::Settle { year, provincial_payable } => self.order_settlement(*year, *provincial_payable).await,
+            Act::ApproveNotice { notice } => Ok(self.approval(*notice).await?.into()),
+            Act::DeliverNotice { notice } => self.deliver_notice(*notice).await,
+            Act::WithdrawNotice { notice, reason } => self.withdraw_notice(*notice, reason).await,
+            Act::AcknowledgeNotice { notice, signed_by } => self.acknowledge_notice(*notice, signed_by).await,
+            Act::AnswerNotice { notice, summary } => self.answer_notice(*notice, summary).await,
+            Act::CloseNotice { notice, note } => self.close_notice(*notice, note).await,
+            Act::RetryMail { mail } => self.retry_mail(*mail).await,
+            Act::ResolveMail { mail, arrived, basis } => self.resolve_mail(*mail, *arrived, basis).await,
         }
     }
 

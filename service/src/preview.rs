@@ -1,5 +1,6 @@
 //! Preview: what an act would change, by doing it on a copy that is thrown away (R8).
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bishui_domain::ids::CountyId;
@@ -12,6 +13,9 @@ use crate::act::Act;
 use crate::end_state::{ChargeLine, EndState, InterviewEntry, ProposalLine, SettlementLine, VerdictLine, WarningLine};
 use crate::error::OfficeError;
 use crate::office::{EventLine, ImportReport, Office, Request};
+use crate::view::Scope;
+use crate::view::notices::{NoticeFilter, NoticeLine, notices};
+use crate::view::status::{CountyStatus, OpenDeadline, YearAccount, status};
 
 /// One thing before and after; none before when it is new, none after when it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,6 +39,26 @@ pub struct NewNotice {
     pub duties: Vec<DutyDeadline>,
 }
 
+/// A county's account of a year.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountLine {
+    /// The county.
+    pub county: CountyId,
+    /// Charged, paid, owed.
+    #[serde(flatten)]
+    pub account: YearAccount,
+}
+
+/// A county's open deadline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeadlineLine {
+    /// The county.
+    pub county: CountyId,
+    /// The notice, the duty and the day.
+    #[serde(flatten)]
+    pub deadline: OpenDeadline,
+}
+
 /// Everything an act would change.
 #[derive(Debug, Clone, Serialize)]
 pub struct Preview {
@@ -52,10 +76,53 @@ pub struct Preview {
     pub charges: Vec<Change<ChargeLine>>,
     /// The settlement.
     pub settlement: Option<Change<SettlementLine>>,
+    /// Accounts of counties.
+    pub accounts: Vec<Change<AccountLine>>,
     /// Notices that would be drafted.
     pub notices: Vec<NewNotice>,
+    /// Notices that stand already and would change.
+    pub standing_notices: Vec<Change<NoticeLine>>,
+    /// Open deadlines of notices that stand already.
+    pub deadlines: Vec<Change<DeadlineLine>>,
     /// The events that would be recorded.
     pub events: Vec<EventLine>,
+}
+
+/// What stands at a moment, as far as it can change.
+struct Standing {
+    state: EndState,
+    counties: Vec<CountyStatus>,
+    notices: Vec<NoticeLine>,
+}
+
+impl Standing {
+    fn of(office: &Office) -> Self {
+        let (register, today) = (office.register(), office.today());
+        Self {
+            state: EndState::of(&register, vec![]),
+            counties: status(&register, &Scope::City, today),
+            notices: notices(&register, &Scope::City, &NoticeFilter::default(), today),
+        }
+    }
+
+    fn accounts(&self) -> Vec<AccountLine> {
+        let line =
+            |county: &CountyId, account: &YearAccount| AccountLine { county: county.clone(), account: account.clone() };
+        let of = |county: &CountyStatus| {
+            county.compensation.iter().map(|year| line(&county.county, year)).collect::<Vec<_>>()
+        };
+        self.counties.iter().flat_map(of).collect()
+    }
+
+    fn deadlines(&self) -> Vec<DeadlineLine> {
+        let line = |county: &CountyId, deadline: &OpenDeadline| DeadlineLine {
+            county: county.clone(),
+            deadline: deadline.clone(),
+        };
+        let of =
+            |county: &CountyStatus| county.deadlines.iter().map(|open| line(&county.county, open)).collect::<Vec<_>>();
+        self.counties.iter().flat_map(of).collect()
+    }
 }
 
 /// Does the act on a copy and says what differs.
@@ -67,36 +134,49 @@ pub async fn preview(office: &Office, act: &Act, request: &Request) -> Result<Pr
     office.follow_through().await?;
     let head = office.log().head().await?;
     let copy = office.fork(Arc::new(OverlayLog::over(Arc::clone(office.log()), head)));
-    let before = EndState::of(&copy.register(), vec![]);
+    let before = Standing::of(&copy);
     let known = copy.register().notices.len();
     let request = Request { idempotency_key: None, ..request.clone() };
     let receipt = copy.perform(act, &request).await?;
-    let after = EndState::of(&copy.register(), vec![]);
+    let after = Standing::of(&copy);
     let events = copy.log().read_all(head, EVENTS_MAX).await?;
-    let settlement = (before.settlement != after.settlement)
-        .then(|| Change { before: before.settlement.clone(), after: after.settlement.clone() });
+    let notices = new_notices(&copy, known)?;
+    let standing = &after.notices[..known.min(after.notices.len())];
+    let (old, new) = (&before.state, &after.state);
+    let settlement = (old.settlement != new.settlement)
+        .then(|| Change { before: old.settlement.clone(), after: new.settlement.clone() });
     Ok(Preview {
         import: receipt.import,
-        verdicts: changes(&before.verdicts, &after.verdicts, |line| (line.period, line.section.clone())),
-        warnings: changes(&before.warnings, &after.warnings, |line| (line.period, line.county.clone())),
-        interviews: changes(&before.interviews, &after.interviews, |line| {
-            (line.county.clone(), line.period, line.held_on)
-        }),
-        proposals: changes(&before.proposals, &after.proposals, |line| (line.county.clone(), line.year)),
-        charges: changes(&before.charges, &after.charges, |line| (line.period, line.county.clone())),
+        verdicts: changes(&old.verdicts, &new.verdicts, |line| (line.period, line.section.clone())),
+        warnings: changes(&old.warnings, &new.warnings, |line| (line.period, line.county.clone())),
+        interviews: changes(&old.interviews, &new.interviews, |line| (line.county.clone(), line.period)),
+        proposals: changes(&old.proposals, &new.proposals, |line| (line.county.clone(), line.year)),
+        charges: changes(&old.charges, &new.charges, |line| (line.period, line.county.clone())),
         settlement,
-        notices: new_notices(&copy, known)?,
+        accounts: changes(&before.accounts(), &after.accounts(), |line| (line.county.clone(), line.account.year)),
+        notices,
+        standing_notices: changes(&before.notices, standing, |line| line.id),
+        deadlines: changes(&before.deadlines(), &after.deadlines(), |line| {
+            (line.deadline.notice, line.deadline.deadline.duty)
+        }),
         events: events.iter().map(EventLine::from).collect(),
     })
 }
 
-fn changes<T: Clone + PartialEq, K: PartialEq>(before: &[T], after: &[T], key: impl Fn(&T) -> K) -> Vec<Change<T>> {
-    let gone = before.iter().filter(|old| !after.iter().any(|new| key(new) == key(old)));
-    let gone = gone.map(|old| Change { before: Some(old.clone()), after: None });
-    let changed = after.iter().filter_map(|new| {
-        let old = before.iter().find(|old| key(old) == key(new));
-        (old != Some(new)).then(|| Change { before: old.cloned(), after: Some(new.clone()) })
-    });
+/// What differs, by key: first what goes, then what is new or changed. Lines of the same key are compared in order.
+fn changes<T: Clone + PartialEq, K: Ord>(before: &[T], after: &[T], key: impl Fn(&T) -> K) -> Vec<Change<T>> {
+    let mut old: BTreeMap<K, VecDeque<&T>> = BTreeMap::new();
+    for line in before {
+        old.entry(key(line)).or_default().push_back(line);
+    }
+    let mut changed = Vec::new();
+    for line in after {
+        let stood = old.get_mut(&key(line)).and_then(VecDeque::pop_front);
+        if stood != Some(line) {
+            changed.push(Change { before: stood.cloned(), after: Some(line.clone()) });
+        }
+    }
+    let gone = old.into_values().flatten().map(|line| Change { before: Some(line.clone()), after: None });
     gone.chain(changed).collect()
 }
 

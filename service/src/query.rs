@@ -98,12 +98,23 @@ pub async fn answer(office: &Office, scope: &Scope, query: &Query) -> Result<Val
     let today = office.today();
     Ok(match query.clone() {
         Query::Status { county } => {
-            let mut counties = view::status::status(&office.register(), scope, today);
+            let register = office.register();
+            if let Some(only) = &county
+                && !view::all_counties(&register.plans).contains(only)
+            {
+                return Err(Refusal::UnknownCounty { county: only.to_string() }.into());
+            }
+            let mut counties = view::status::status(&register, scope, today);
             counties.retain(|status| county.as_ref().is_none_or(|only| *only == status.county));
             json(&counties)
         }
         Query::Evaluate { period } => json(&evaluate(office, period).await?),
-        Query::Explain { section, period } => json(&view::explanation::explain(office, scope, &section, period).await?),
+        Query::Explain { section, period } => {
+            if office.register().plans.find_section(&section).is_none() {
+                return Err(Refusal::UnknownSection { section: section.to_string() }.into());
+            }
+            json(&view::explanation::explain(office, scope, &section, period).await?)
+        }
         Query::Notices { county, state } => {
             let filter = NoticeFilter { county, state, kind: None };
             json(&view::notices::notices(&office.register(), scope, &filter, today))

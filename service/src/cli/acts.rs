@@ -9,9 +9,9 @@ use bishui_domain::standard::Target;
 use serde_json::Value;
 
 use super::args::{Cli, Command, InterviewCommand, MailCommand, NoticesCommand, PlanCommand};
-use super::output::{Output, cell, rows, yuan};
+use super::output::{Output, cell};
 use super::session::Session;
-use super::{exit, questions};
+use super::{exit, questions, receipts};
 use crate::act::Act;
 use crate::error::OfficeError;
 use crate::query::Query;
@@ -165,18 +165,22 @@ fn read_file(path: &Path) -> Result<(String, Vec<u8>), OfficeError> {
 
 async fn perform(session: &Session, asked: Asked<'_>, output: &Output) -> Result<ExitCode, OfficeError> {
     let long = matches!(asked.act, Act::Import { .. } | Act::Revise { .. } | Act::Publish { .. });
+    let mails = matches!(
+        asked.act,
+        Act::ApproveNotice { .. } | Act::WithdrawNotice { .. } | Act::RetryMail { .. } | Act::ResolveMail { .. }
+    );
     let waiting = output.spinner(if long { "reading, deciding and storing" } else { "storing" });
     let answer = session.perform(&asked.act, asked.preview).await;
     waiting.finish_and_clear();
     let answer = answer?;
-    let rejected = answer.pointer("/import/rejected").and_then(Value::as_array).map_or(0, Vec::len);
-    if let Some(path) = asked.rejected {
-        write_rejected(path, &answer["import"]["rejected"])?;
+    let code = if answer.rejections() > 0 { ExitCode::from(exit::REJECTED) } else { ExitCode::SUCCESS };
+    // What was taken is shown even when the file of rejected rows cannot be written.
+    let written = asked.rejected.map_or(Ok(()), |path| receipts::write_rejected(path, &answer));
+    output.show(answer, |output, answer| receipts::show(output, answer, asked.preview));
+    if mails && !asked.preview {
+        mail_hint(output, session);
     }
-    output.show(&answer, |output| {
-        if asked.preview { show_preview(output, &answer) } else { show_receipt(output, &answer, session) }
-    });
-    Ok(if rejected > 0 { ExitCode::from(exit::REJECTED) } else { ExitCode::SUCCESS })
+    written.map(|()| code)
 }
 
 async fn approve_all(session: &Session, output: &Output) -> Result<ExitCode, OfficeError> {
@@ -189,7 +193,7 @@ async fn approve_all(session: &Session, output: &Output) -> Result<ExitCode, Off
         session.perform(&Act::ApproveNotice { notice }, false).await?;
         approved.push(notice);
     }
-    output.show(&serde_json::json!({ "approved": approved }), |output| {
+    output.show(serde_json::json!({ "approved": approved }), |output, _| {
         output.line(format_args!("{} notices approved", approved.len()));
         mail_hint(output, session);
     });
@@ -200,98 +204,4 @@ fn mail_hint(output: &Output, session: &Session) {
     if let Some(place) = session.mail_goes_to() {
         output.say(format_args!("mail goes to {place}"));
     }
-}
-
-fn show_receipt(output: &Output, receipt: &Value, session: &Session) {
-    if let Some(import) = receipt.get("import") {
-        show_import(output, import);
-    }
-    let events = receipt["events"].as_array().map_or(0, Vec::len);
-    match events {
-        0 => output.line("nothing to record: it stands already"),
-        1 => output.line(format_args!("recorded at position {}", cell(receipt, "/events/0/position"))),
-        many => output.line(format_args!("{many} events recorded; the log is at position {}", receipt["position"])),
-    }
-    mail_hint(output, session);
-}
-
-fn show_import(output: &Output, import: &Value) {
-    let fields = ["rows", "accepted", "out_of_use", "duplicates", "missing", "skipped"];
-    let rejected = import["rejected"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut row: Vec<String> = fields.iter().map(|field| cell(import, &format!("/{field}"))).collect();
-    row.push(rejected.len().to_string());
-    output.table(
-        &["rows", "readings taken", "of these out of use", "duplicates", "missing", "skipped rows", "rejected"],
-        vec![row],
-        "",
-    );
-    const SHOWN: usize = 20;
-    if !rejected.is_empty() {
-        let shown = Value::Array(rejected.iter().take(SHOWN).cloned().collect());
-        let rows = rows(&shown, &["/line", "/column", "/column_name", "/reason", "/remedy"]);
-        output.table(&["line", "column", "name", "reason", "remedy"], rows, "");
-        if rejected.len() > SHOWN {
-            output.line(format_args!("… and {} more; --rejected FILE writes them all", rejected.len() - SHOWN));
-        }
-    }
-}
-
-fn show_preview(output: &Output, preview: &Value) {
-    if let Some(import) = preview.get("import").filter(|import| !import.is_null()) {
-        show_import(output, import);
-    }
-    let sections: [(&str, &[&str]); 5] = [
-        ("verdicts", &["period", "section", "verdict", "class"]),
-        ("warnings", &["period", "county", "status", "sections"]),
-        ("interviews", &["county", "period", "status"]),
-        ("proposals", &["county", "year", "status"]),
-        ("charges", &["period", "county", "fen", "sections"]),
-    ];
-    for (name, fields) in sections {
-        let changes = preview[name].as_array().map(Vec::as_slice).unwrap_or_default();
-        if changes.is_empty() {
-            continue;
-        }
-        output.line(format_args!("{name}:"));
-        let side = |change: &Value, side: &str| {
-            let shown = |field: &&str| cell(change, &format!("/{side}/{field}"));
-            fields.iter().map(shown).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
-        };
-        let rows = changes.iter().map(|change| vec![side(change, "before"), side(change, "after")]).collect();
-        output.table(&["before", "after"], rows, "");
-    }
-    if let Some(settlement) = preview.get("settlement").filter(|settlement| !settlement.is_null()) {
-        let side = |side: &str| yuan(settlement, &format!("/{side}/municipal_fen"));
-        output.line(format_args!("settlement: municipal {} → {}", side("before"), side("after")));
-    }
-    for notice in preview["notices"].as_array().into_iter().flatten() {
-        let due: Vec<_> = notice["duties"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|duty| format!("{} due {}", cell(duty, "/duty"), cell(duty, "/deadline/due_on")))
-            .collect();
-        let due = if due.is_empty() { String::new() } else { format!("; if sent today: {}", due.join(", ")) };
-        output.line(format_args!(
-            "notice: {} to {} {}{due}",
-            cell(notice, "/kind"),
-            cell(notice, "/county"),
-            cell(notice, "/period")
-        ));
-    }
-    let events = preview["events"].as_array().map_or(0, Vec::len);
-    output.line(format_args!("{events} events would be recorded; nothing was"));
-}
-
-/// Writes rejected rows as CSV; a text that a spreadsheet would run as a formula is made plain with an apostrophe.
-fn write_rejected(path: &Path, rejected: &Value) -> Result<(), OfficeError> {
-    let guard =
-        |text: String| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text };
-    let mut text = String::from("\u{feff}line,column,name,code,reason,remedy\r\n");
-    for row in rows(rejected, &["/line", "/column", "/column_name", "/code", "/reason", "/remedy"]) {
-        let fields = row.into_iter().map(|field| format!("\"{}\"", guard(field).replace('"', "\"\"")));
-        text.push_str(&fields.collect::<Vec<_>>().join(","));
-        text.push_str("\r\n");
-    }
-    std::fs::write(path, text).map_err(|error| OfficeError::Input { what: format!("{}: {error}", path.display()) })
 }

@@ -21,7 +21,7 @@ pub(super) struct Cli {
     #[arg(long, global = true, env = "BISHUI_CONFIG", value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Who acts: the name that is recorded
-    #[arg(long = "as", global = true, env = "BISHUI_AS", default_value = "cli", value_name = "NAME")]
+    #[arg(long = "as", global = true, env = "BISHUI_AS", default_value = "cli", value_name = "NAME", value_parser = name)]
     pub(super) actor: String,
     /// Print JSON instead of tables
     #[arg(long, global = true)]
@@ -60,6 +60,9 @@ pub(super) enum Command {
         section: SectionId,
         /// Month (2020-01) or quarter (2020-Q1)
         period: Period,
+        /// List every reading, not only those left out
+        #[arg(long)]
+        readings: bool,
     },
     /// Streaks, interviews, charges, open deadlines and the distance to the next step, per county
     Status {
@@ -95,9 +98,9 @@ pub(super) enum Command {
         /// Start after this position
         #[arg(long, default_value_t = 0)]
         after: u64,
-        /// At most this many
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
+        /// At most this many, 1 to 1000
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
     },
     /// Derive every decision again from the recorded facts; exit 3 on a difference
     Replay {
@@ -379,6 +382,7 @@ pub(super) struct PayArgs {
     /// County id
     pub(super) county: CountyId,
     /// Amount in fen
+    #[arg(allow_negative_numbers = true)]
     pub(super) fen: i64,
     /// The charges' year; the plan's by default
     #[arg(long)]
@@ -448,4 +452,14 @@ pub(super) enum TokenCommand {
         /// Name
         name: String,
     },
+}
+
+/// A name to be recorded: plain text of reasonable length.
+fn name(text: &str) -> Result<String, String> {
+    const CHARS_MAX: usize = 100;
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(format!("a name has 1 to {CHARS_MAX} characters and no control characters"));
+    }
+    Ok(text.to_owned())
 }

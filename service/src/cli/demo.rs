@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 
 use super::output::Output;
-use super::questions;
+use super::standing;
 use crate::config::{SPOOL_DIR, STORE_DIR};
 use crate::drill::Stage;
 use crate::end_state::EndState;
@@ -86,10 +86,10 @@ async fn open(data: &Path) -> Result<Arc<dyn EventLog>, OfficeError> {
 
 /// Prints what happened.
 pub(super) fn report(demonstration: &Demonstration, output: &Output) {
-    output.show(&demonstration.state, |output| {
+    output.show(&demonstration.state, |output, _| {
         let value = serde_json::to_value(&demonstration.state).expect("end states are JSON");
         output.line("Liaocheng's 2020 plan. The rules and the four national sections are the document's;");
         output.line("county sections, addresses, readings, interviews and payments are invented.");
-        questions::end_state(output, &value);
+        standing::end_state(output, &value);
     });
 }

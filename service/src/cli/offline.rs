@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::args::{Cli, Command, ConfigCommand};
 use super::output::Output;
-use super::{exit, questions, session};
+use super::{exit, session, standing};
 use crate::config::{Config, FILE_NAME, STORE_DIR};
 use crate::drill;
 use crate::error::OfficeError;
@@ -43,9 +43,9 @@ pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeEr
         Command::Drill { scenario } => {
             let play = Play::read(scenario)?;
             let state = drill::run(&play, Config::default().work_calendar()?).await?;
-            output.show(&state, |output| {
+            output.show(&state, |output, _| {
                 let value = serde_json::to_value(&state).expect("end states are JSON");
-                questions::end_state(output, &value);
+                standing::end_state(output, &value);
                 for refused in &state.refusals {
                     output.line(format_args!("act {} was refused: {}", refused.act, refused.code));
                 }
@@ -54,7 +54,10 @@ pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeEr
         }
         Command::Classify { file } => classify_file(file, output),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "bishui", &mut std::io::stdout());
+            // Written at once: the generator panics when its reader goes away.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "bishui", &mut script);
+            output.line(String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
         other => unreachable!("{other:?} needs an office"),
@@ -72,7 +75,7 @@ async fn init(data: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
     let log = session::open_store(data).await?;
     drop(log);
     let done = json!({ "data": data, "settings": settings });
-    output.show(&done, |output| {
+    output.show(&done, |output, _| {
         output.line(format_args!("store and settings are in {}; next: bishui plan adopt PLAN.toml", data.display()));
     });
     Ok(ExitCode::SUCCESS)
@@ -88,13 +91,13 @@ fn config(cli: &Cli, command: &ConfigCommand, output: &Output) -> Result<ExitCod
     match command {
         ConfigCommand::Show => {
             let shown = json!({ "data": cli.data, "settings": config, "mail": mail });
-            output.show(&shown, |output| output.line(format_args!("{shown:#}")));
+            output.show(&shown, |output, _| output.line(format_args!("{shown:#}")));
         }
         ConfigCommand::Check => {
             config.mailer(&cli.data)?;
             let year = jiff::Timestamp::now().in_tz("UTC").map_or(0, |now| now.year());
             let known = calendar.is_published(year);
-            output.show(&json!({ "ok": true, "mail": mail, "calendar_of_this_year": known }), |output| {
+            output.show(&json!({ "ok": true, "mail": mail, "calendar_of_this_year": known }), |output, _| {
                 output.line(format_args!("settings are sound; mail goes to {mail}"));
                 if !known {
                     output.line(format_args!("the calendar of {year} is not known: deadlines in it are provisional"));
@@ -112,7 +115,7 @@ async fn doctor(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     waiting.finish_and_clear();
     match verified.map_err(|error| OfficeError::Input { what: error.to_string() })? {
         Ok(head) => {
-            output.show(&json!({ "sound": true, "events": head }), |output| {
+            output.show(&json!({ "sound": true, "events": head }), |output, _| {
                 output.line(format_args!("the store is sound: {head} events, every one read and compared"));
             });
             Ok(ExitCode::SUCCESS)

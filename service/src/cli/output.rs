@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table};
@@ -27,21 +27,20 @@ impl Output {
     }
 
     /// Prints one JSON value, or lets `people` print for people.
-    pub(super) fn show<T: Serialize>(&self, value: &T, people: impl FnOnce(&Self)) {
+    pub(super) fn show<T: Serialize>(&self, value: T, people: impl FnOnce(&Self, T)) {
         if self.json {
-            let text = serde_json::to_string(value).expect("views hold only strings, numbers and lists");
-            self.line(text);
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            let written = serde_json::to_writer(&mut out, &value).map_err(std::io::Error::from);
+            end_of_line(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()));
         } else {
-            people(self);
+            people(self, value);
         }
     }
 
-    /// Prints a line of data. A reader that has gone away (`| head`) ends the command in silence.
+    /// Prints a line of data.
     pub(super) fn line(&self, text: impl Display) {
         let mut out = std::io::stdout().lock();
-        if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
-            std::process::exit(0);
-        }
+        end_of_line(writeln!(out, "{text}").and_then(|()| out.flush()));
     }
 
     /// Prints a table; nothing but `empty` when it has no rows.
@@ -89,20 +88,55 @@ impl Output {
     }
 }
 
-/// A field of a JSON object as text for a table cell; empty when it is absent or null.
+/// A reader that has gone away (`| head`) ends the command in silence; output that cannot be written is a failure.
+fn end_of_line(written: std::io::Result<()>) {
+    let Err(error) = written else { return };
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
+    eprintln!("bishui: standard output cannot be written: {error}");
+    std::process::exit(i32::from(super::exit::FAILED));
+}
+
+/// A field of a JSON object as text for a table cell: a list with commas, an object as `count name`, true as yes;
+/// empty when it is absent, null or false.
 pub(super) fn cell(value: &Value, pointer: &str) -> String {
     match value.pointer(pointer) {
-        None | Some(Value::Null) => String::new(),
+        None | Some(Value::Null | Value::Bool(false)) => String::new(),
+        Some(Value::Bool(true)) => "yes".to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) => items.iter().map(|item| cell(item, "")).collect::<Vec<_>>().join(", "),
-        Some(other) => other.to_string(),
+        Some(Value::Object(entries)) => {
+            entries.iter().map(|(name, entry)| format!("{} {name}", cell(entry, ""))).collect::<Vec<_>>().join(", ")
+        }
+        Some(Value::Number(number)) => number.to_string(),
+    }
+}
+
+/// The items of a JSON list; none when it is no list.
+pub(super) fn items(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// An instant in a JSON field as Beijing time to the second.
+pub(super) fn beijing(value: &Value, pointer: &str) -> String {
+    let at = cell(value, pointer).parse::<jiff::Timestamp>();
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    at.map(|at| zone.to_datetime(at).strftime("%F %T").to_string()).unwrap_or_default()
+}
+
+/// A long decimal cut for a table cell; JSON has it in full.
+pub(super) fn short(text: &str) -> String {
+    const DECIMALS: usize = 6;
+    match text.split_once('.') {
+        Some((whole, decimals)) if decimals.len() > DECIMALS => format!("{whole}.{}…", &decimals[..DECIMALS]),
+        Some(_) | None => text.to_owned(),
     }
 }
 
 /// The rows of a JSON list, one cell a pointer.
 pub(super) fn rows(list: &Value, pointers: &[&str]) -> Vec<Vec<String>> {
-    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    items.iter().map(|item| pointers.iter().map(|pointer| cell(item, pointer)).collect()).collect()
+    items(list).iter().map(|item| pointers.iter().map(|pointer| cell(item, pointer)).collect()).collect()
 }
 
 /// Fen in a JSON field as yuan.

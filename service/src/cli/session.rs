@@ -8,6 +8,7 @@ use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::mail::Mailer;
 use serde_json::Value;
 
+use super::answer::Answer;
 use super::args::Cli;
 use crate::act::Act;
 use crate::clock::SystemClock;
@@ -45,8 +46,8 @@ pub(super) struct Remote {
 pub(super) async fn open_store(data_dir: &Path) -> Result<SledLog, OfficeError> {
     let path = data_dir.join(STORE_DIR);
     if !path.is_dir() {
-        let what = format!("there is no store in {}; make one with `bishui init`", data_dir.display());
-        return Err(OfficeError::Input { what });
+        let what = format!("a store in {} (`bishui init` makes one)", data_dir.display());
+        return Err(OfficeError::NotFound { what });
     }
     let opened = tokio::task::spawn_blocking(move || SledLog::open(path)).await;
     let opened = opened.map_err(|error| LogError::Unavailable { what: error.to_string(), source: None })?;
@@ -82,12 +83,12 @@ impl Session {
     }
 
     /// Carries out an act, or previews it.
-    pub(super) async fn perform(&self, act: &Act, only_preview: bool) -> Result<Value, OfficeError> {
+    pub(super) async fn perform(&self, act: &Act, only_preview: bool) -> Result<Answer, OfficeError> {
         match self {
             Self::Local(local) => local.perform(act, only_preview).await,
             Self::Remote(remote) => {
                 let path = if only_preview { "/api/v1/previews" } else { "/api/v1/acts" };
-                remote.post(path, &serde_json::to_value(act).expect("acts are JSON"))
+                remote.post(path, &serde_json::to_value(act).expect("acts are JSON")).map(Answer::Told)
             }
         }
     }
@@ -115,18 +116,17 @@ impl Session {
 }
 
 impl Local {
-    async fn perform(&self, act: &Act, only_preview: bool) -> Result<Value, OfficeError> {
+    async fn perform(&self, act: &Act, only_preview: bool) -> Result<Answer, OfficeError> {
         let request = Request::by(&self.actor);
         if only_preview {
-            let preview = preview(&self.office, act, &request).await?;
-            return Ok(serde_json::to_value(preview).expect("previews are JSON"));
+            return Ok(Answer::Preview(Box::new(preview(&self.office, act, &request).await?)));
         }
         let receipt = self.office.perform(act, &request).await?;
         delivery::recover(&self.office, &*self.mailer).await?;
         delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
         deadlines::fire_due(&self.office).await?;
         delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
-        Ok(serde_json::to_value(receipt).expect("receipts are JSON"))
+        Ok(Answer::Receipt(receipt))
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn run(cli: &Cli, command: &TokenCommand, output: &Output) -> Result<
             let role: Role = role.parse().map_err(|_| OfficeError::Input { what })?;
             let new = NewAccount { name: name.clone(), role, county: county.clone(), expires: None };
             let token = accounts::create(&cli.data, new, now)?;
-            output.show(&json!({ "name": name, "role": role, "token": token }), |output| {
+            output.show(&json!({ "name": name, "role": role, "token": token }), |output, _| {
                 output.line(&token);
                 output.say("the token is shown this once; requests carry it as `Authorization: Bearer …`");
             });
@@ -60,14 +60,14 @@ pub(super) fn run(cli: &Cli, command: &TokenCommand, output: &Output) -> Result<
                 })
                 .collect();
             let lines = json!(lines);
-            output.show(&lines, |output| {
+            output.show(&lines, |output, _| {
                 let fields = ["/name", "/role", "/county", "/created", "/revoked"];
                 output.table(&["name", "role", "county", "created", "revoked"], rows(&lines, &fields), "no token");
             });
         }
         TokenCommand::Revoke { name } => {
             accounts::revoke(&cli.data, name, now)?;
-            output.show(&json!({ "revoked": name }), |output| output.line(format_args!("{name} is revoked")));
+            output.show(&json!({ "revoked": name }), |output, _| output.line(format_args!("{name} is revoked")));
         }
     }
     Ok(ExitCode::SUCCESS)

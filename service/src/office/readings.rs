@@ -90,10 +90,10 @@ impl Office {
     pub(super) async fn decide_revision(
         &self,
         csv: &[u8],
-        reason: String,
+        reason: &str,
         evidence: Option<String>,
     ) -> Result<Decided, OfficeError> {
-        let reason = required_text("reason", &reason)?;
+        let reason = required_text("reason", reason)?;
         let (book, plan_version) = self.records.plan_book().await?;
         let (groups, mut report) = self.read(csv, None, &book)?;
         let mut draft = Draft::default();
@@ -218,12 +218,12 @@ fn section_finder(book: &PlanBook) -> Result<impl Fn(&str) -> Result<SectionId, 
 
 /// The month of a reading; one that lies in the future, or outside the years that are kept, is rejected.
 fn placed(cell: Resolved, latest: Option<DateTime>) -> Result<(Resolved, Month), Rejection> {
-    let reject = |reason: String, remedy: &str| Rejection {
+    let reject = |reason: String, remedy: &'static str| Rejection {
         line: cell.line,
         column: Some(cell.column),
         column_name: None,
         reason,
-        remedy: remedy.to_owned(),
+        remedy: remedy.into(),
         code: "time",
     };
     if latest.is_some_and(|latest| cell.key.at > latest) {
@@ -241,7 +241,7 @@ fn published_round(month: Month, line: u64, column: u32) -> Rejection {
         column: Some(column),
         column_name: None,
         reason: format!("the round {month} is published"),
-        remedy: "use `bishui revise` with a reason".to_owned(),
+        remedy: "use `bishui revise` with a reason".into(),
         code: "round_published",
     }
 }
@@ -256,7 +256,7 @@ fn conflict(standing: &Content, line: u64, column: u32) -> Rejection {
             "another value stands for this section, time, source and indicator: {} ({status})",
             standing.value
         ),
-        remedy: "if this value is the right one, use `bishui revise` with a reason".to_owned(),
+        remedy: "if this value is the right one, use `bishui revise` with a reason".into(),
         code: "conflict",
     }
 }

@@ -3,11 +3,12 @@
 use bishui_domain::period::Month;
 use bishui_domain::plan::Plan;
 use bishui_domain::plan::book::RevisionNumber;
+use bishui_domain::refusal::Refusal;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Scope, not_found, revision_on};
+use super::{Scope, revision_on};
 use crate::error::OfficeError;
 use crate::register::Register;
 
@@ -30,7 +31,7 @@ pub struct PlanView {
 /// # Errors
 /// No plan was adopted.
 pub fn plan(register: &Register, scope: &Scope, today: Date) -> Result<PlanView, OfficeError> {
-    let revision = revision_on(&register.plans, today).ok_or_else(|| not_found("an adopted plan"))?;
+    let revision = revision_on(&register.plans, today).ok_or(Refusal::NoPlanInForce)?;
     let mut plan = revision.plan.clone();
     match scope {
         Scope::City => {}

@@ -203,9 +203,7 @@ fn proposal_distance(county: &County, held: u32, needed: u32, impact: Impact, to
     let left = needed.saturating_sub(held);
     Some(match left {
         0 | 1 => format!("the next interview held in {year} {verb} an accountability proposal"),
-        left => format!(
-            "the interview number {needed} held in {year} {verb} an accountability proposal; {left} are missing"
-        ),
+        left => format!("{left} interviews to be held in {year} until one {verb} an accountability proposal"),
     })
 }
 
