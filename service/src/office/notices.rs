@@ -1,6 +1,6 @@
 //! Acts on notices and their mail.
 
-use bishui_domain::delivery::MailEvent;
+use bishui_domain::delivery::{Mail, MailEvent};
 use bishui_domain::ids::{MailId, NoticeId};
 use bishui_domain::notice::{
     DocumentNumber, Notice, NoticeCommand, NoticeState, NumberingEvent, decide, duties_on_sending,
@@ -56,11 +56,32 @@ impl Office {
         let mail = mail.ok_or_else(|| Refusal::UnknownMail { mail: id.to_string() })?;
         let events = match arrived {
             None => mail.retry()?,
-            Some((arrived, basis)) => mail.resolve(arrived, basis)?,
+            Some((arrived, ref basis)) => mail.resolve(arrived, basis.clone())?,
         };
         let mut draft = Draft::default();
+        let after = events.iter().fold(Some(mail), Mail::evolve);
         draft.write(stream::mail(id), version, events);
+        if let (Some((false, _)), Some(mail)) = (arrived, after) {
+            self.cancel_if_withdrawn(id, &mail, version, &mut draft).await?;
+        }
         Ok(draft.into())
+    }
+
+    /// A message that turns out not to have arrived is not sent again once its notice is withdrawn.
+    async fn cancel_if_withdrawn(
+        &self,
+        id: MailId,
+        mail: &Mail,
+        version: StreamVersion,
+        draft: &mut Draft,
+    ) -> Result<(), OfficeError> {
+        let (notice, notice_version) = self.existing_notice(mail.message.notice).await?;
+        draft.require(stream::notice(mail.message.notice), notice_version);
+        if notice.state == NoticeState::Withdrawn {
+            let reason = notice.note.as_deref().unwrap_or("撤回");
+            draft.write(stream::mail(id), version, mail.cancel(reason));
+        }
+        Ok(())
     }
 
     pub(crate) async fn existing_notice(&self, id: NoticeId) -> Result<(Notice, StreamVersion), OfficeError> {
