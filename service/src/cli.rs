@@ -80,10 +80,9 @@ async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
 fn exit_code(error: &OfficeError) -> u8 {
     use bishui_infra::event_log::LogError;
     match error {
-        OfficeError::Input { .. } => exit::REJECTED,
-        OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. }) => exit::UNAVAILABLE,
-        OfficeError::Remote { status: 502..=504, .. } => exit::UNAVAILABLE,
-        OfficeError::Remote { status: 400 | 413 | 415 | 422, .. } => exit::REJECTED,
+        OfficeError::Input { .. } | OfficeError::Remote { status: 400 | 413 | 415 | 422, .. } => exit::REJECTED,
+        OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. })
+        | OfficeError::Remote { status: 502..=504, .. } => exit::UNAVAILABLE,
         OfficeError::Refused(_)
         | OfficeError::Log(_)
         | OfficeError::Codec(_)

@@ -190,7 +190,7 @@ impl Register {
         match event {
             NumberingEvent::NumberAssigned { .. } => {}
             NumberingEvent::NumberVoided { notice, reason, .. } => {
-                self.void_numbers.push(VoidNumber { notice, reason })
+                self.void_numbers.push(VoidNumber { notice, reason });
             }
         }
     }

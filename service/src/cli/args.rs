@@ -221,7 +221,7 @@ pub(super) struct DeclareArgs {
     pub(super) section: SectionId,
     /// Month (2020-01) or quarter (2020-Q1)
     pub(super) period: Period,
-    /// dry, frozen, maintenance, construction or no_data; with --withdraw: why
+    /// dry, frozen, maintenance, construction or `no_data`; with --withdraw: why
     #[arg(long)]
     pub(super) reason: String,
     /// Withdraw the declaration, which is a correction

@@ -93,10 +93,7 @@ pub(super) fn plan(output: &Output, answer: &Value) {
 pub(super) fn settings(output: &Output, rules: &Value) {
     let entries = rules.as_object().into_iter().flatten();
     let shown = entries.map(|(name, setting)| {
-        let setting = match setting {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let setting = setting.as_str().map_or_else(|| setting.to_string(), str::to_owned);
         vec![name.clone(), setting]
     });
     output.table(&["rule", "setting"], shown.collect(), "no setting");

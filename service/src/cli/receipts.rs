@@ -77,7 +77,9 @@ fn show_preview(output: &Output, preview: &Value) {
         output.line(format_args!("settlement before: {}", side(&settlement["before"])));
         output.line(format_args!("settlement after: {}", side(&settlement["after"])));
     }
-    items(&preview["notices"]).iter().for_each(|notice| new_notice(output, notice));
+    for notice in items(&preview["notices"]) {
+        new_notice(output, notice);
+    }
     let events = items(&preview["events"]).len();
     output.line(format_args!("{events} event(s) would be recorded; nothing was"));
 }

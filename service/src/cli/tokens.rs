@@ -22,7 +22,11 @@ impl From<ServeError> for OfficeError {
     fn from(error: ServeError) -> Self {
         match error {
             ServeError::Office(error) => error,
-            other => LogError::Unavailable { what: with_causes(&other), source: None }.into(),
+            ServeError::Listen { .. }
+            | ServeError::File { .. }
+            | ServeError::Accounts(_)
+            | ServeError::Metrics(_)
+            | ServeError::Accept(_) => LogError::Unavailable { what: with_causes(&error), source: None }.into(),
         }
     }
 }

@@ -65,9 +65,31 @@ impl Office {
     ) -> Result<Decided, OfficeError> {
         let (mail, version) = self.records.mail(id).await?;
         let mail = mail.ok_or_else(|| Refusal::UnknownMail { mail: id.to_string() })?;
+        let events = decide(&mail)?;
+        let after = events.iter().fold(Some(mail), Mail::evolve);
         let mut draft = Draft::default();
-        draft.write(stream::mail(id), version, decide(&mail)?);
+        draft.write(stream::mail(id), version, events);
+        if let Some(mail) = after {
+            self.cancel_if_withdrawn(id, &mail, version, &mut draft).await?;
+        }
         Ok(draft.into())
+    }
+
+    /// A message that has not arrived is not sent again once its notice is withdrawn.
+    async fn cancel_if_withdrawn(
+        &self,
+        id: MailId,
+        mail: &Mail,
+        version: StreamVersion,
+        draft: &mut Draft,
+    ) -> Result<(), OfficeError> {
+        let (notice, notice_version) = self.existing_notice(mail.message.notice).await?;
+        draft.require(stream::notice(mail.message.notice), notice_version);
+        if notice.state == NoticeState::Withdrawn {
+            let reason = notice.note.as_deref().unwrap_or("撤回");
+            draft.write(stream::mail(id), version, mail.cancel(reason));
+        }
+        Ok(())
     }
 
     pub(crate) async fn existing_notice(&self, id: NoticeId) -> Result<(Notice, StreamVersion), OfficeError> {

@@ -4,7 +4,7 @@
 //! buffer that forgets where things stand; so `at` and `do` are taken out of the table first and the rest is read as
 //! the one variant it must be.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 use super::{Deed, Scenario, ScenarioAct};
 
 /// What an act must be, so that anything else is an error with its place.
-type Table = BTreeMap<String, IgnoredAny>;
+type Table = HashMap<String, IgnoredAny>;
 
 /// When an act is done, and the word for what is done.
 #[derive(Deserialize)]
@@ -45,9 +45,11 @@ fn read(text: &str) -> Result<Scenario, Error> {
     let mut scenario = Scenario::deserialize(ValueDeserializer::from(Spanned::new(span, DeValue::Table(table))))?;
     if let Some(acts) = acts {
         let span = acts.span();
-        match acts.into_inner() {
-            DeValue::Array(acts) => scenario.act = acts.into_iter().map(act).collect::<Result<_, _>>()?,
-            other => drop(Vec::<Table>::deserialize(ValueDeserializer::from(Spanned::new(span, other)))?),
+        let acts = acts.into_inner();
+        if let DeValue::Array(acts) = acts {
+            scenario.act = acts.into_iter().map(act).collect::<Result<_, _>>()?;
+        } else {
+            Vec::<Table>::deserialize(ValueDeserializer::from(Spanned::new(span, acts)))?;
         }
     }
     Ok(scenario)
@@ -56,12 +58,10 @@ fn read(text: &str) -> Result<Scenario, Error> {
 fn act(written: Spanned<DeValue<'_>>) -> Result<ScenarioAct, Error> {
     let span = written.span();
     let table = |entries| ValueDeserializer::from(Spanned::new(span.clone(), DeValue::Table(entries)));
-    let mut keys = match written.into_inner() {
-        DeValue::Table(keys) => keys,
-        other => {
-            let read = Table::deserialize(ValueDeserializer::from(Spanned::new(span, other)));
-            return Err(read.err().unwrap_or_else(|| de::Error::custom("an act is a table")));
-        }
+    let written = written.into_inner();
+    let DeValue::Table(mut keys) = written else {
+        let read = Table::deserialize(ValueDeserializer::from(Spanned::new(span, written)));
+        return Err(read.err().unwrap_or_else(|| de::Error::custom("an act is a table")));
     };
     let mut head = DeTable::new();
     for key in ["at", "do"] {

@@ -1,0 +1,78 @@
+//! A notice that was withdrawn while nobody knew whether its mail had arrived.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bishui::act::Act;
+use bishui::delivery::deliver_due;
+use bishui::drill::{MAIL_FROM, Stage};
+use bishui::office::Request;
+use bishui::scenario::{Deed, Play};
+use bishui_domain::delivery::RecipientState;
+use bishui_domain::ids::MailId;
+use bishui_domain::notice::NoticeState;
+use bishui_infra::calendar;
+use bishui_infra::event_log::memory::MemoryLog;
+use bishui_infra::mail::{Mailer, OutgoingMail, RecipientOutcome, SinkMailer};
+
+/// A server that never answers the final dot.
+struct Silent;
+
+#[async_trait]
+impl Mailer for Silent {
+    async fn send(&self, _: &OutgoingMail, recipients: &[String]) -> Vec<RecipientOutcome> {
+        recipients.iter().map(|address| crate::outcome(address, crate::unknown("no reply"))).collect()
+    }
+
+    fn idempotent(&self) -> bool {
+        false
+    }
+
+    fn describe(&self) -> String {
+        "silence".to_owned()
+    }
+}
+
+/// The demonstration year up to its correction, which withdraws a notice; and the mail of that notice.
+async fn withdrawn_while_unknown() -> (Stage, MailId) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../service/demo/scenario.toml");
+    let play = Play::read(&file).unwrap();
+    let stage = Stage::new(&play, Arc::new(MemoryLog::new()), Arc::new(calendar::built_in()), Arc::new(Silent));
+    stage.adopt_plan(&play, &Request::by("河长办")).await.unwrap();
+    for scripted in &play.acts {
+        stage.perform(&play, scripted, &Request::by("河长办")).await.unwrap();
+        if matches!(scripted.deed, Deed::Revise { .. }) {
+            break;
+        }
+    }
+    let register = stage.office.register().clone();
+    let withdrawn = |id| register.notice[&id].state == NoticeState::Withdrawn;
+    let mail = register.mail.iter().find(|(_, mail)| withdrawn(mail.message.notice)).map(|(id, _)| *id);
+    (stage, mail.unwrap())
+}
+
+/// Finds out about the mail, delivers what is due then, and gives where its recipients stand and what was sent.
+async fn resolve(arrived: bool) -> (Vec<RecipientState>, usize) {
+    let (stage, mail) = withdrawn_while_unknown().await;
+    let act = Act::ResolveMail { mail, arrived, basis: "邮件系统日志".to_owned() };
+    stage.office.perform(&act, &Request::by("河长办")).await.unwrap();
+    let sink = SinkMailer::default();
+    deliver_due(&stage.office, &sink, MAIL_FROM).await.unwrap();
+    let recorded = stage.office.register().mail[&mail].clone();
+    let sent = sink.kept().into_iter().filter(|kept| kept.mail.message_id == recorded.message.message_id).count();
+    (recorded.recipients.into_iter().map(|(_, state)| state).collect(), sent)
+}
+
+#[tokio::test]
+async fn what_had_not_arrived_is_not_sent_any_more() {
+    let (states, sent) = resolve(false).await;
+    assert_eq!((states, sent), (vec![RecipientState::Cancelled], 0));
+}
+
+#[tokio::test]
+async fn what_had_arrived_is_recorded_as_accepted() {
+    let (states, sent) = resolve(true).await;
+    assert!(matches!(states[..], [RecipientState::Accepted { .. }]), "{states:?}");
+    assert_eq!(sent, 0);
+}
