@@ -70,7 +70,7 @@ impl From<Act> for Asked<'_> {
     }
 }
 
-impl<'a> From<Act> for Task<'a> {
+impl From<Act> for Task<'_> {
     fn from(act: Act) -> Self {
         Self::Record(act.into())
     }

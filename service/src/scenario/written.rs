@@ -4,18 +4,16 @@
 //! buffer that forgets where things stand; so `at` and `do` are taken out of the table first and the rest is read as
 //! the one variant it must be.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::{self, IgnoredAny};
+use serde::de;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
 use super::{Deed, Scenario, ScenarioAct};
 
 /// What an act must be, so that anything else is an error with its place.
-type Table = HashMap<String, IgnoredAny>;
+type Table = toml::Table;
 
 /// When an act is done, and the word for what is done.
 #[derive(Deserialize)]
