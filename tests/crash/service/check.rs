@@ -102,7 +102,7 @@ async fn examine_log(log: Arc<SledLog>, pass: &Pass, faults: &mut Vec<String>) -
         unknown = resolve(office, &*mailer, server, faults).await?;
     }
     let events = read_whole(&*log).await?;
-    let register = office.register();
+    let register = office.register().clone();
     numbers_are_dense(&events, faults)?;
     every_mail_is_accepted_once(&register, faults);
     match &pass.server {

@@ -101,7 +101,8 @@ impl Pass {
         }
         reading.join().expect("the reader does not panic");
         let ended = child.wait().expect("the victim ends");
-        if !killed && !(finished && ended.success()) {
+        let done = finished && ended.success();
+        if !killed && !done {
             self.faults.push(format!("a victim failed: {ended}"));
         }
         killed
