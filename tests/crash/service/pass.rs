@@ -85,8 +85,8 @@ impl Pass {
             };
             finished |= line == FINISHED;
             self.note(line);
-            let counts = |kill: &Kill| kill.at.concerns(line) && (line != DOT || kill.at.prefix == DOT);
-            met += u64::from(kill.is_some_and(counts));
+            let counts = |kill: &&Kill| kill.at.concerns(line) && (line != DOT || kill.at.prefix == DOT);
+            met += u64::from(kill.filter(counts).is_some());
             if !killed && kill.is_some_and(|kill| met >= kill.at.nth) && !finished {
                 child.kill().expect("the victim is ours");
                 killed = true;
@@ -101,8 +101,8 @@ impl Pass {
         }
         reading.join().expect("the reader does not panic");
         let ended = child.wait().expect("the victim ends");
-        let ended_well = killed || (finished && ended.success());
-        if !ended_well {
+        let done = finished && ended.success();
+        if !killed && !done {
             self.faults.push(format!("a victim failed: {ended}"));
         }
         killed
