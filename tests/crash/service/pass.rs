@@ -86,7 +86,7 @@ impl Pass {
             finished |= line == FINISHED;
             self.note(line);
             let counts = |kill: &&Kill| kill.at.concerns(line) && (line != DOT || kill.at.prefix == DOT);
-            met += u64::from(kill.filter(counts).is_some());
+            met += u64::from(kill.as_ref().is_some_and(counts));
             if !killed && kill.is_some_and(|kill| met >= kill.at.nth) && !finished {
                 child.kill().expect("the victim is ours");
                 killed = true;
