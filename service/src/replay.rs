@@ -103,5 +103,7 @@ pub async fn replay(log: &dyn EventLog, mut progress: impl FnMut(Position)) -> R
         progress(after);
     }
     decisions::check_nothing_is_missing(&mut state, &mut replayed);
+    // What is missing shows only when something else stands in its place; the report is in the order of the log.
+    replayed.differences.sort_by_key(|difference| difference.position);
     Ok(replayed)
 }

@@ -17,7 +17,7 @@ use bishui_domain::verdict::SectionVerdict;
 use bishui_infra::event_log::Recorded;
 
 use super::Replayed;
-use super::state::{CountyDesk, State};
+use super::state::{CountyDesk, State, announced_as};
 
 /// Checks one recorded event against the state before it.
 pub(super) fn check(state: &mut State, replayed: &mut Replayed, recorded: &Recorded, event: &Event) {
@@ -139,6 +139,12 @@ fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &Recorded,
     if let Some(desk) = desk(state, recorded.stream.key()) {
         report_outstanding(desk, replayed);
     }
+    for raised in state.unannounced.values() {
+        let Some(Event::County(event)) = state.causes.get(&raised.id) else { continue };
+        if let Some(draft) = announced_as(raised.stream.key(), event) {
+            replayed.missing(raised, &draft.into());
+        }
+    }
 }
 
 /// The verdicts of these sections from their own assessments.
@@ -202,7 +208,7 @@ fn report_outstanding(desk: &mut CountyDesk, replayed: &mut Replayed) {
     }
 }
 
-/// At the end of the log nothing that the facts call for may be outstanding, and every number has its notice.
+/// At the end of the log nothing that the facts call for may be outstanding, and what was raised has its notice.
 pub(super) fn check_nothing_is_missing(state: &mut State, replayed: &mut Replayed) {
     for desk in state.counties.values_mut() {
         if desk.escalation.is_empty() {
@@ -213,5 +219,11 @@ pub(super) fn check_nothing_is_missing(state: &mut State, replayed: &mut Replaye
                 compensation::decide(&desk.county, &desk.account).into_iter().map(Event::from).collect();
         }
         report_outstanding(desk, replayed);
+    }
+    for raised in state.unannounced.values() {
+        let Some(Event::County(event)) = state.causes.get(&raised.id) else { continue };
+        if let Some(draft) = announced_as(raised.stream.key(), event) {
+            replayed.missing(raised, &draft.into());
+        }
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bishui_domain::compensation::Compensation;
-use bishui_domain::county::County;
+use bishui_domain::county::{County, CountyEvent};
+use bishui_domain::escalation::interview::InterviewEvent;
+use bishui_domain::escalation::warning_notice::WarningEvent;
 use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, NoticeId, SectionId};
-use bishui_domain::notice::{Numbering, NumberingEvent};
+use bishui_domain::notice::{NoticeEvent, NoticeKind, Numbering, NumberingEvent, Subject};
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::readings::MonthReadings;
@@ -40,6 +42,8 @@ pub(super) struct State {
     pub(super) numbers: HashMap<NoticeId, (String, u32)>,
     /// Decisions of counties by event id: a notice must say what its cause says.
     pub(super) causes: HashMap<Uuid, Event>,
+    /// Warnings raised and interviews required whose notice has not been met yet.
+    pub(super) unannounced: HashMap<Uuid, Recorded>,
 }
 
 impl State {
@@ -65,6 +69,9 @@ impl State {
                 if event.is_fact() {
                     desk.last_fact = Some(recorded.clone());
                 }
+                if announced_as(key, event).is_some() {
+                    self.unannounced.insert(recorded.id, recorded.clone());
+                }
                 self.causes.insert(recorded.id, Event::County(event.clone()));
             }
             Event::Compensation(event) => {
@@ -83,6 +90,9 @@ impl State {
                 }
                 let numbering = self.numbering.entry(key.to_owned()).or_default();
                 *numbering = std::mem::take(numbering).evolve(event);
+            }
+            Event::Notice(NoticeEvent::NoticeDrafted { .. }) => {
+                recorded.causation.and_then(|cause| self.unannounced.remove(&cause));
             }
             Event::Round(_) | Event::Notice(_) | Event::Mail(_) => {}
         }
@@ -105,6 +115,28 @@ impl State {
     pub(super) fn judged(&self, section: &SectionId, period: Period) -> Option<&bishui_domain::round::Judged> {
         self.sections.get(section)?.judged.get(&period)
     }
+}
+
+/// The notice that a decision of a county always calls for; corrections call for one only where something was sent.
+pub(super) fn announced_as(county: &str, event: &CountyEvent) -> Option<NoticeEvent> {
+    let (kind, subject) = match event {
+        CountyEvent::Warning(WarningEvent::WarningNoticeRaised { period, sections }) => {
+            (NoticeKind::WarningNotice, Subject::Round { period: *period, sections: sections.clone() })
+        }
+        CountyEvent::Interview(InterviewEvent::InterviewRequired { raised_by, grounds }) => {
+            (NoticeKind::InterviewNotice, Subject::Interview { raised_by: *raised_by, grounds: grounds.clone() })
+        }
+        CountyEvent::Warning(_)
+        | CountyEvent::Interview(_)
+        | CountyEvent::Proposal(_)
+        | CountyEvent::RoundJudged { .. }
+        | CountyEvent::RoundRejudged { .. }
+        | CountyEvent::InterviewScheduled { .. }
+        | CountyEvent::InterviewHeld { .. }
+        | CountyEvent::MinutesRecorded { .. }
+        | CountyEvent::ImpactDetermined { .. } => return None,
+    };
+    Some(NoticeEvent::NoticeDrafted { kind, county: county.parse().ok()?, subject, refers_to: None })
 }
 
 fn section_month(key: &str) -> Option<(SectionId, Month)> {

@@ -1,0 +1,11 @@
+//! The command line, driven as a process: what each command prints, its exit code, and what it does with bad input.
+
+mod answers;
+mod bad_files;
+mod bad_settings;
+mod hostile;
+mod large;
+mod office;
+mod offline;
+mod previews;
+mod tampering;
