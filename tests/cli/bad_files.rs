@@ -17,7 +17,8 @@ fn each_bad_row_is_named_and_the_others_are_taken() {
     for (row, code, column) in [
         ("nowhere,2020-01-05,national,ph,7", "section", 1),
         ("a,2020-13-05,national,ph,7", "time", 2),
-        ("a,2999-01-05,national,ph,7", "time", 5),
+        ("a,2999-01-05,national,ph,7", "time", 2),
+        ("a,2100-01-05,national,ph,7", "time", 5),
         ("a,2020-01-05,nobody,ph,7", "source", 3),
         ("a,2020-01-05,national,gold,7", "indicator", 4),
         ("a,2020-01-05,national,ph,=1+1", "value", 5),

@@ -129,7 +129,7 @@ impl Office {
     pub(crate) fn published() -> Self {
         let office = Self::open();
         for at in ["2020-01", "2020-02"] {
-            office.import(&month(at)).exits(0);
+            office.import(month(at)).exits(0);
             office.run(["publish", at]).exits(0);
         }
         office

@@ -139,12 +139,6 @@ fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &Recorded,
     if let Some(desk) = desk(state, recorded.stream.key()) {
         report_outstanding(desk, replayed);
     }
-    for raised in state.unannounced.values() {
-        let Some(Event::County(event)) = state.causes.get(&raised.id) else { continue };
-        if let Some(draft) = announced_as(raised.stream.key(), event) {
-            replayed.missing(raised, &draft.into());
-        }
-    }
 }
 
 /// The verdicts of these sections from their own assessments.
@@ -219,6 +213,11 @@ pub(super) fn check_nothing_is_missing(state: &mut State, replayed: &mut Replaye
                 compensation::decide(&desk.county, &desk.account).into_iter().map(Event::from).collect();
         }
         report_outstanding(desk, replayed);
+    }
+    for (year, last) in &state.settlement_events {
+        if let Some(outstanding) = settled(state, *year) {
+            replayed.missing(last, &outstanding);
+        }
     }
     for raised in state.unannounced.values() {
         let Some(Event::County(event)) = state.causes.get(&raised.id) else { continue };

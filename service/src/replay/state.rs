@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) readings: HashMap<SectionId, BTreeMap<Month, (MonthReadings, u64)>>,
     pub(super) counties: BTreeMap<CountyId, CountyDesk>,
     pub(super) settlements: BTreeMap<i16, SettlementFile>,
+    /// The last event of each settlement, after which a missing one should stand.
+    pub(super) settlement_events: BTreeMap<i16, Recorded>,
     pub(super) numbering: HashMap<String, Numbering>,
     /// The number given to each notice, with its stream.
     pub(super) numbers: HashMap<NoticeId, (String, u32)>,
@@ -81,6 +83,7 @@ impl State {
             }
             Event::Settlement(event) => {
                 let Ok(year) = key.parse::<i16>() else { return };
+                self.settlement_events.insert(year, recorded.clone());
                 let file = self.settlements.entry(year).or_default();
                 *file = std::mem::take(file).evolve(event);
             }
