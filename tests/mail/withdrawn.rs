@@ -1,4 +1,4 @@
-//! A notice that was withdrawn while nobody knew whether its mail had arrived.
+//! A notice that was withdrawn while its mail was under way.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,11 +34,38 @@ impl Mailer for Silent {
     }
 }
 
+/// A server that takes mail for everyone but the second address of an office, which it puts off.
+struct Greylisting;
+
+#[async_trait]
+impl Mailer for Greylisting {
+    async fn send(&self, _: &OutgoingMail, recipients: &[String]) -> Vec<RecipientOutcome> {
+        let outcome = |address: &String| match address.starts_with("second@") {
+            true => crate::outcome(address, crate::deferred("451 later")),
+            false => crate::outcome(address, crate::accepted("250 taken")),
+        };
+        recipients.iter().map(outcome).collect()
+    }
+
+    fn idempotent(&self) -> bool {
+        false
+    }
+
+    fn describe(&self) -> String {
+        "greylisting".to_owned()
+    }
+}
+
 /// The demonstration year up to its correction, which withdraws a notice; and the mail of that notice.
-async fn withdrawn_while_unknown() -> (Stage, MailId) {
+async fn withdrawn(mailer: Arc<dyn Mailer>) -> (Stage, MailId) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../service/demo/scenario.toml");
-    let play = Play::read(&file).unwrap();
-    let stage = Stage::new(&play, Arc::new(MemoryLog::new()), Arc::new(calendar::built_in()), Arc::new(Silent));
+    let mut play = Play::read(&file).unwrap();
+    if mailer.describe() == "greylisting" {
+        for county in &mut play.plan.county {
+            county.emails.push(format!("second@{}.example", county.id));
+        }
+    }
+    let stage = Stage::new(&play, Arc::new(MemoryLog::new()), Arc::new(calendar::built_in()), mailer);
     stage.adopt_plan(&play, &Request::by("河长办")).await.unwrap();
     for scripted in &play.acts {
         stage.perform(&play, scripted, &Request::by("河长办")).await.unwrap();
@@ -54,7 +81,7 @@ async fn withdrawn_while_unknown() -> (Stage, MailId) {
 
 /// Finds out about the mail, delivers what is due then, and gives where its recipients stand and what was sent.
 async fn resolve(arrived: bool) -> (Vec<RecipientState>, usize) {
-    let (stage, mail) = withdrawn_while_unknown().await;
+    let (stage, mail) = withdrawn(Arc::new(Silent)).await;
     let act = Act::ResolveMail { mail, arrived, basis: "邮件系统日志".to_owned() };
     stage.office.perform(&act, &Request::by("河长办")).await.unwrap();
     let sink = SinkMailer::default();
@@ -75,4 +102,13 @@ async fn what_had_arrived_is_recorded_as_accepted() {
     let (states, sent) = resolve(true).await;
     assert!(matches!(states[..], [RecipientState::Accepted { .. }]), "{states:?}");
     assert_eq!(sent, 0);
+}
+
+#[tokio::test]
+async fn a_withdrawn_notice_goes_to_nobody_it_has_not_reached() {
+    let (stage, mail) = withdrawn(Arc::new(Greylisting)).await;
+    let recorded = stage.office.register().mail[&mail].clone();
+    let states: Vec<_> = recorded.recipients.iter().map(|(_, state)| state).collect();
+    assert!(matches!(states[..], [RecipientState::Accepted { .. }, RecipientState::Cancelled]), "{states:?}");
+    assert_eq!(recorded.due_at(), None);
 }
