@@ -73,7 +73,7 @@ fn the_status_says_how_far_the_next_step_is() {
     assert_eq!(status["open_interview"]["grounds"][0]["periods"], json!(["2020-01", "2020-02"]));
     assert_eq!(
         status["next_steps"],
-        json!(["the interview number 2 held in 2020 drafts an accountability proposal; 2 are missing"])
+        json!(["2 interviews to be held in 2020 until one drafts an accountability proposal"])
     );
     assert_eq!(
         status["compensation"],
