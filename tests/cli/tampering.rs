@@ -1,6 +1,7 @@
 //! Replay on logs in which a recorded decision was changed or taken out: the first difference is named.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -69,12 +70,17 @@ async fn history() -> Vec<Recorded> {
          [[act]]\nat = \"2020-05-10T09:00:00+08:00\"\ndo = \"pay\"\ncounty = \"g\"\nfen = 50_000_000\n\
          [[act]]\nat = \"2021-01-10T09:00:00+08:00\"\ndo = \"settle\"\nyear = 2020\nprovincial_payable_fen = 7\n",
     );
-    let play = Play::read(&office.file("scenario.toml", scenario)).expect("a sound scenario");
+    played(&office.file("scenario.toml", scenario)).await
+}
+
+/// The log of a scenario that no rule refuses anything of.
+async fn played(scenario: &Path) -> Vec<Recorded> {
+    let play = Play::read(scenario).expect("a sound scenario");
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
     let calendar = Arc::new(bishui_infra::calendar::built_in());
     let stage = Stage::new(&play, Arc::clone(&log), calendar, Arc::new(SinkMailer::default()));
     assert_eq!(stage.play(&play, |_| ()).await.expect("played"), []);
-    log.read_all(Position(0), usize::MAX).await.expect("read")
+    log.read_all(Position(0), 100_000).await.expect("read")
 }
 
 async fn replayed(events: Vec<Recorded>) -> Replayed {
@@ -86,6 +92,12 @@ async fn an_unaltered_log_has_no_difference() {
     let replayed = replayed(history().await).await;
     assert_eq!(replayed.differences, []);
     assert!(replayed.decisions > 15, "{replayed:?}");
+}
+
+#[tokio::test]
+async fn the_demonstration_year_with_its_corrections_has_no_difference() {
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../service/demo/scenario.toml");
+    assert_eq!(replayed(played(&scenario).await).await.differences, []);
 }
 
 #[rstest]
