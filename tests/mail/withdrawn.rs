@@ -40,10 +40,10 @@ struct Greylisting;
 #[async_trait]
 impl Mailer for Greylisting {
     async fn send(&self, _: &OutgoingMail, recipients: &[String]) -> Vec<RecipientOutcome> {
-        let outcome = |address: &String| match address.starts_with("second@") {
-            true => crate::outcome(address, crate::deferred("451 later")),
-            false => crate::outcome(address, crate::accepted("250 taken")),
-        };
+        let later = |address: &str| address.starts_with("second@");
+        let reply =
+            |address: &str| if later(address) { crate::deferred("451 later") } else { crate::accepted("250 ok") };
+        let outcome = |address: &String| crate::outcome(address, reply(address));
         recipients.iter().map(outcome).collect()
     }
 
