@@ -13,6 +13,7 @@ mod receipts;
 mod serve;
 mod session;
 mod standing;
+mod task;
 mod tokens;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use clap::Parser;
 use crate::error::OfficeError;
 use args::{Cli, Command};
 use output::Output;
+use task::Task;
 
 /// Exit codes of the contract.
 pub mod exit {
@@ -57,32 +59,20 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
-    match &cli.command {
-        Command::Serve(_) | Command::Demo(_) => serve::run(&cli, output).await,
-        Command::Init
-        | Command::Config(_)
-        | Command::Doctor
-        | Command::Token(_)
-        | Command::Drill { .. }
-        | Command::Classify { .. }
-        | Command::Completions { .. } => offline::run(&cli, output).await,
-        Command::Status { .. }
-        | Command::Explain { .. }
-        | Command::Evaluate { .. }
-        | Command::Ledger { .. }
-        | Command::Events { .. }
-        | Command::Replay { .. } => questions::run(&cli, output).await,
-        Command::Plan(_)
-        | Command::Import(_)
-        | Command::Declare(_)
-        | Command::Publish(_)
-        | Command::Revise(_)
-        | Command::Notices(_)
-        | Command::Interview(_)
-        | Command::Impact(_)
-        | Command::Pay(_)
-        | Command::Settle(_)
-        | Command::Mail(_) => acts::run(&cli, output).await,
+    match task::of(&cli.command)? {
+        Task::Serve(args) => serve::service(&cli, args).await,
+        Task::Demonstrate(args) => serve::demonstrate(args, output).await,
+        Task::Init => offline::init(&cli.data, output).await,
+        Task::Config(command) => offline::config(&cli, command, output),
+        Task::Doctor => offline::doctor(&cli, output).await,
+        Task::Token(command) => tokens::run(&cli, command, output),
+        Task::Drill(scenario) => offline::drill(scenario, output).await,
+        Task::Classify(file) => offline::classify_file(file, output),
+        Task::Complete(shell) => Ok(offline::completions(shell, output)),
+        Task::Record(asked) => acts::record(&cli, asked, output).await,
+        Task::ApproveAll => acts::approve_all(&cli, output).await,
+        Task::Ask(query, show) => questions::ask(&cli, &query, show, output).await,
+        Task::Replay => questions::replay(&cli, output).await,
     }
 }
 

@@ -34,7 +34,7 @@ use crate::process;
 use crate::records::{Draft, Records};
 use crate::register::Register;
 
-pub(crate) use notices::notice_mail;
+pub(crate) use notices::{notice_mail, reminder_mail};
 pub use readings::ImportReport;
 
 /// Times a decision is taken again when another writer was first.

@@ -1,5 +1,6 @@
 //! The streams of the log, read into the states that decisions are taken on, and the draft of a batch.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use bishui_domain::compensation::Compensation;
@@ -222,14 +223,14 @@ fn unexpected<S>(state: S, event: &Event) -> S {
 #[derive(Debug, Default, Clone)]
 pub struct Draft {
     writes: Vec<StreamWrite>,
+    /// Where each stream stands in `writes`: publishing a round rests on two streams a section.
+    places: HashMap<StreamId, usize>,
 }
 
 impl Draft {
     /// The decision rests on `stream` being at `version`.
     pub fn require(&mut self, stream: StreamId, version: StreamVersion) {
-        if !self.writes.iter().any(|write| write.stream == stream) {
-            self.writes.push(StreamWrite { stream, expected: Expected::Exactly(version), events: vec![] });
-        }
+        self.write_to(stream, version);
     }
 
     /// The version of `stream` that the decision rests on.
@@ -249,12 +250,17 @@ impl Draft {
         events: impl IntoIterator<Item = E>,
     ) {
         let events = events.into_iter().map(|event| codec::encode(&event.into()));
-        if let Some(write) = self.writes.iter_mut().find(|write| write.stream == stream) {
-            write.events.extend(events);
-        } else {
-            let events = events.collect();
-            self.writes.push(StreamWrite { stream, expected: Expected::Exactly(version), events });
+        self.write_to(stream, version).events.extend(events);
+    }
+
+    /// The write to `stream`: the one that is there, with the version it has, or a new one at `version`.
+    fn write_to(&mut self, stream: StreamId, version: StreamVersion) -> &mut StreamWrite {
+        let next = self.writes.len();
+        let place = *self.places.entry(stream.clone()).or_insert(next);
+        if place == next {
+            self.writes.push(StreamWrite { stream, expected: Expected::Exactly(version), events: vec![] });
         }
+        &mut self.writes[place]
     }
 
     /// Whether nothing would be recorded.

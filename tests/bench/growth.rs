@@ -63,12 +63,12 @@ async fn measure(sections: usize) -> Result<(), Failure> {
     let mailer = SinkMailer::default();
     let start = Instant::now();
     let adopt = timed(perform(&office, Act::AdoptPlan { plan: Box::new(plan(sections)?) })).await?;
-    let import = timed(perform(&office, readings(sections, "2020-01"))).await?;
+    let import = timed(perform(&office, readings(sections, "2020-01")?)).await?;
     let publish = timed(perform(&office, publication("2020-01")?)).await?;
     let mail = timed(deliver(&office, &mailer)).await?;
     clock.advance_to("2020-03-10T09:00:00+08:00".parse()?);
     let second = timed(async {
-        perform(&office, readings(sections, "2020-02")).await?;
+        perform(&office, readings(sections, "2020-02")?).await?;
         perform(&office, publication("2020-02")?).await?;
         deliver(&office, &mailer).await
     })
@@ -129,15 +129,15 @@ fn plan(sections: usize) -> Result<Plan, Failure> {
     Ok(toml::from_str(&text)?)
 }
 
-fn readings(sections: usize, month: &str) -> Act {
+fn readings(sections: usize, month: &str) -> Result<Act, Failure> {
     let mut csv = String::from(
         "section,time,source,ph,do,codmn,cod,bod5,nh3n,tp,cu,zn,f,se,as,hg,cd,cr6,pb,cn,phenol,oil,las,sulfide\n",
     );
     for section in 0..sections {
         let ammonia = if section.is_multiple_of(UNMET_EVERY) { "2.400" } else { "0.400" };
-        csv += &format!("s{section},{month}-07,municipal,{BEFORE_AMMONIA},{ammonia},{AFTER_AMMONIA}\n");
+        writeln!(csv, "s{section},{month}-07,municipal,{BEFORE_AMMONIA},{ammonia},{AFTER_AMMONIA}")?;
     }
-    Act::Import { file: format!("{month}.csv"), csv: csv.into_bytes(), mapping: None }
+    Ok(Act::Import { file: format!("{month}.csv"), csv: csv.into_bytes(), mapping: None })
 }
 
 /// The most memory the process has held, where the system tells.

@@ -30,7 +30,7 @@ macro_rules! shapes {
 /// The ids of all notices, in the order they were drafted.
 fn notices(office: &Office) -> Vec<String> {
     let list = office.ask(["notices", "list"]);
-    let ids = list.as_array().unwrap().iter().map(|notice| notice["id"].as_str().unwrap().to_owned());
+    let ids = list.as_array().expect("a list").iter().map(|notice| notice["id"].as_str().expect("an id").to_owned());
     ids.collect()
 }
 

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use crate::office::{Office, program, run};
+use crate::office::{Office, program, run, without_variables};
 
 /// Memory of the program itself, its threads and the store's cache.
 const BASE_KIB: u64 = 256 * 1024;
@@ -36,6 +36,7 @@ fn file(rows: u64, source: &str) -> String {
 fn bounded(office: &Office, rows: u64, args: &[&str]) -> Command {
     let program = program();
     let mut shell = Command::new("sh");
+    without_variables(&mut shell);
     let bound = BASE_KIB + rows * ROW_KIB;
     shell.arg("-c").arg(format!("ulimit -d {bound} && exec \"$0\" \"$@\"")).arg(program.get_program());
     shell.arg("--data").arg(office.data()).args(args);

@@ -87,14 +87,21 @@ impl Ran {
     }
 }
 
-/// A command of the program without any variable of the caller's environment that it reads.
+/// A command of the program.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bishui-under-test"));
-    for name in ["BISHUI_DATA", "BISHUI_CONFIG", "BISHUI_AS", "BISHUI_LOG", "BISHUI_LISTEN", "RUST_BACKTRACE"] {
-        command.env_remove(name);
+    without_variables(&mut command);
+    command
+}
+
+/// Takes away every variable of the caller's environment that the program reads.
+pub(crate) fn without_variables(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BISHUI_") || name == "RUST_BACKTRACE" {
+            command.env_remove(name);
+        }
     }
     command.stdin(Stdio::null());
-    command
 }
 
 /// Runs a command to its end.

@@ -12,7 +12,12 @@ fn previewed(office: &Office, args: &[&str]) -> Value {
     assert_eq!(office.head(), head, "a preview of {args:?} recorded something");
     office.ask(args);
     let kinds = |events: &Value| -> Vec<String> {
-        events.as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+        events
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|event| event["type"].as_str().expect("a type").to_owned())
+            .collect()
     };
     let mut done = kinds(&office.ask(["events", "--limit", "1000", "--after", &head.to_string()])["events"]);
     // Mail is handed over only when the act is really done.

@@ -59,12 +59,11 @@ async fn history() -> Vec<Recorded> {
     let mut scenario = "plan = \"plan.toml\"\n".to_owned();
     for (month_of, day) in [("2020-01", "2020-02-03"), ("2020-02", "2020-03-03"), ("2020-03", "2020-04-03")] {
         office.file(&format!("{month_of}.csv"), month(month_of));
-        write!(
-            scenario,
+        let acts = format_args!(
             "[[act]]\nat = \"{day}T09:00:00+08:00\"\ndo = \"import\"\nfile = \"{month_of}.csv\"\n\
              [[act]]\nat = \"{day}T10:00:00+08:00\"\ndo = \"publish\"\ncadence = \"month\"\nperiod = \"{month_of}\"\n"
-        )
-        .expect("text grows");
+        );
+        write!(scenario, "{acts}").expect("a string takes everything");
     }
     scenario.push_str(
         "[[act]]\nat = \"2020-04-10T09:00:00+08:00\"\ndo = \"hold_interview\"\ncounty = \"g\"\n\

@@ -5,6 +5,7 @@
 mod chaos;
 mod misbehaving;
 mod real;
+mod withdrawn;
 
 use bishui_infra::mail::smtp::{Password, TlsMode};
 use bishui_infra::mail::{Outcome, OutgoingMail, RecipientOutcome, SmtpSettings};

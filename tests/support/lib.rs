@@ -1,1 +1,3 @@
-//! Support for the tests of the whole system.
+//! What several tests of the whole system share.
+
+pub mod watched_log;

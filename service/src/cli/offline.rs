@@ -9,7 +9,7 @@ use bishui_infra::table::classify::Samples;
 use clap::CommandFactory;
 use serde_json::json;
 
-use super::args::{Cli, Command, ConfigCommand};
+use super::args::{Cli, ConfigCommand};
 use super::output::Output;
 use super::{exit, session, standing};
 use crate::config::{Config, FILE_NAME, STORE_DIR};
@@ -34,38 +34,30 @@ const SETTINGS: &str = r#"# Settings of bishui. Every key may also be given as a
 # from = "bishui@example.org"        # envelope sender
 "#;
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "`cli::run` hands over the commands of this group only")]
-pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
-    match &cli.command {
-        Command::Init => init(&cli.data, output).await,
-        Command::Config(command) => config(cli, command, output),
-        Command::Doctor => doctor(cli, output).await,
-        Command::Token(command) => super::tokens::run(cli, command, output),
-        Command::Drill { scenario } => {
-            let play = Play::read(scenario)?;
-            let state = drill::run(&play, Config::default().work_calendar()?).await?;
-            output.show(&state, |output, _| {
-                let value = serde_json::to_value(&state).expect("end states are JSON");
-                standing::end_state(output, &value);
-                for refused in &state.refusals {
-                    output.line(format_args!("act {} was refused: {}", refused.act, refused.code));
-                }
-            });
-            Ok(ExitCode::SUCCESS)
+/// Plays a scenario on a throw-away store and shows the end state.
+pub(super) async fn drill(scenario: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
+    let play = Play::read(scenario)?;
+    let state = drill::run(&play, Config::default().work_calendar()?).await?;
+    output.show(&state, |output, _| {
+        let value = serde_json::to_value(&state).expect("end states are JSON");
+        standing::end_state(output, &value);
+        for refused in &state.refusals {
+            output.line(format_args!("act {} was refused: {}", refused.act, refused.code));
         }
-        Command::Classify { file } => classify_file(file, output),
-        Command::Completions { shell } => {
-            // Written at once: the generator panics when its reader goes away.
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "bishui", &mut script);
-            output.line(String::from_utf8_lossy(&script).trim_end());
-            Ok(ExitCode::SUCCESS)
-        }
-        other => unreachable!("{other:?} needs an office"),
-    }
+    });
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn init(data: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
+/// Prints completions for a shell; written at once, for the generator panics when its reader goes away.
+pub(super) fn completions(shell: clap_complete::Shell, output: &Output) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "bishui", &mut script);
+    output.line(String::from_utf8_lossy(&script).trim_end());
+    ExitCode::SUCCESS
+}
+
+/// Makes a data directory with an empty store and a settings file to fill in.
+pub(super) async fn init(data: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
     let input = |what: String| OfficeError::Input { what };
     let store = data.join(STORE_DIR);
     std::fs::create_dir_all(&store).map_err(|error| input(format!("{}: {error}", store.display())))?;
@@ -82,7 +74,8 @@ async fn init(data: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn config(cli: &Cli, command: &ConfigCommand, output: &Output) -> Result<ExitCode, OfficeError> {
+/// Shows or checks the settings.
+pub(super) fn config(cli: &Cli, command: &ConfigCommand, output: &Output) -> Result<ExitCode, OfficeError> {
     let config = Config::read(&cli.data, cli.config.as_deref())?;
     let calendar = config.work_calendar()?;
     let mail = config.smtp.as_ref().map_or_else(
@@ -109,7 +102,8 @@ fn config(cli: &Cli, command: &ConfigCommand, output: &Output) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-async fn doctor(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
+/// Checks the store from end to end.
+pub(super) async fn doctor(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     let log = session::open_store(&cli.data).await?;
     let waiting = output.spinner("reading the whole store");
     let verified = tokio::task::spawn_blocking(move || log.verify()).await;
@@ -129,7 +123,7 @@ async fn doctor(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
 }
 
 /// One JSON object a row in row order, whatever the form of output (contract: `classify`).
-fn classify_file(file: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
+pub(super) fn classify_file(file: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
     let input = |error: &dyn std::fmt::Display| OfficeError::Input { what: format!("{}: {error}", file.display()) };
     let bytes = std::fs::read(file).map_err(|error| input(&error))?;
     let samples = Samples::open(&bytes).map_err(|error| input(&error))?;

@@ -38,7 +38,7 @@ impl Output {
     }
 
     /// Prints a line of data.
-    #[expect(clippy::unused_self, reason = "whoever prints data says where: on the output")]
+    #[expect(clippy::unused_self, reason = "everything a command prints goes through its output")]
     pub(super) fn line(&self, text: impl Display) {
         let mut out = std::io::stdout().lock();
         end_of_line(writeln!(out, "{text}").and_then(|()| out.flush()));

@@ -2,66 +2,24 @@
 
 use std::process::ExitCode;
 
-use bishui_infra::event_log::Position;
-use serde_json::Value;
-
-use super::args::{Cli, Command, MailCommand, NoticesCommand, PlanCommand};
+use super::args::Cli;
+use super::exit;
 use super::output::{Output, cell};
 use super::session::Session;
-use super::{exit, explanation, lists, standing};
+use super::task::Show;
 use crate::error::OfficeError;
-use crate::query::{Query, Until};
+use crate::query::Query;
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "every command of the group but a replay is one question")]
-pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
-    let session = Session::open(cli).await?;
-    match &cli.command {
-        Command::Replay { until: None } => replay(&session, output).await,
-        Command::Replay { until: Some(until) } => {
-            let answer = session.ask(&Query::Until { until: parse_until(until)? }).await?;
-            output.show(&answer, |output, _| standing::end_state(output, &answer));
-            Ok(ExitCode::SUCCESS)
-        }
-        command => list(&session, command, output).await,
-    }
-}
-
-/// Asks the question of a command and shows the answer.
-#[expect(clippy::wildcard_enum_match_arm, reason = "`cli::run` hands over the commands of this group only")]
-pub(super) async fn list(session: &Session, command: &Command, output: &Output) -> Result<ExitCode, OfficeError> {
-    let (query, show): (Query, fn(&Output, &Value)) = match command {
-        Command::Status { county } => (Query::Status { county: county.clone() }, standing::status),
-        Command::Explain { section, period, readings } => {
-            let show = if *readings { explanation::with_readings } else { explanation::show };
-            (Query::Explain { section: section.clone(), period: *period }, show)
-        }
-        Command::Evaluate { period } => (Query::Evaluate { period: *period }, lists::verdicts),
-        Command::Ledger { year, county } => (Query::Ledger { year: *year, county: county.clone() }, lists::ledger),
-        Command::Events { after, limit } => {
-            (Query::Events { after: Position(*after), limit: usize::from(*limit) }, lists::events)
-        }
-        Command::Plan(PlanCommand::Show) => (Query::Plan, lists::plan),
-        Command::Notices(NoticesCommand::List { county, state }) => {
-            (Query::Notices { county: county.clone(), state: *state }, lists::notices)
-        }
-        Command::Notices(NoticesCommand::Show { notice }) => (Query::Notice { notice: *notice }, lists::notice),
-        Command::Mail(MailCommand::List) => (Query::Mails, lists::mails),
-        other => unreachable!("{other:?} asks nothing"),
-    };
-    let answer = session.ask(&query).await?;
+/// Asks a question and shows the answer.
+pub(super) async fn ask(cli: &Cli, query: &Query, show: Show, output: &Output) -> Result<ExitCode, OfficeError> {
+    let answer = Session::open(cli).await?.ask(query).await?;
     output.show(&answer, |output, _| show(output, &answer));
     Ok(ExitCode::SUCCESS)
 }
 
-fn parse_until(text: &str) -> Result<Until, OfficeError> {
-    if let Ok(position) = text.parse::<u64>() {
-        return Ok(Until::Position(Position(position)));
-    }
-    let what = format!("`{text}` is neither a position nor an instant like 2020-05-01T00:00:00+08:00");
-    text.parse().map(Until::Time).map_err(|_| OfficeError::Input { what })
-}
-
-async fn replay(session: &Session, output: &Output) -> Result<ExitCode, OfficeError> {
+/// Derives every decision again and shows what differs.
+pub(super) async fn replay(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
+    let session = Session::open(cli).await?;
     let waiting = output.spinner("deriving every decision again");
     let answer = session.ask(&Query::Replay).await;
     waiting.finish_and_clear();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::args::{Cli, Command, DemoArgs, ServeArgs};
+use super::args::{Cli, DemoArgs, ServeArgs};
 use super::output::Output;
 use super::{demo, session};
 use crate::clock::SystemClock;
@@ -13,16 +13,8 @@ use crate::error::OfficeError;
 use crate::http::{ServeSettings, serve};
 use crate::office::{Office, Settings};
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "`cli::run` hands over the commands of this group only")]
-pub(super) async fn run(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
-    match &cli.command {
-        Command::Demo(args) => demonstrate(args, output).await,
-        Command::Serve(args) => service(cli, args).await,
-        other => unreachable!("{other:?} does not serve"),
-    }
-}
-
-async fn service(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, OfficeError> {
+/// Runs the service on the store of the data directory.
+pub(super) async fn service(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, OfficeError> {
     let config = Config::read(&cli.data, cli.config.as_deref())?;
     let log = session::open_store(&cli.data).await?;
     let mailer = config.mailer(&cli.data)?;
@@ -34,7 +26,8 @@ async fn service(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, OfficeError> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn demonstrate(args: &DemoArgs, output: &Output) -> Result<ExitCode, OfficeError> {
+/// Plays the demonstration year and serves it.
+pub(super) async fn demonstrate(args: &DemoArgs, output: &Output) -> Result<ExitCode, OfficeError> {
     let calendar = Config::default().work_calendar()?;
     let played = demo::play(Arc::clone(&calendar), output).await?;
     demo::report(&played, output);

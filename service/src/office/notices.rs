@@ -1,12 +1,15 @@
 //! Acts on notices and their mail.
 
 use bishui_domain::delivery::{Mail, MailEvent};
+use bishui_domain::event::Event;
 use bishui_domain::ids::{MailId, NoticeId};
 use bishui_domain::notice::{
-    DocumentNumber, Notice, NoticeCommand, NoticeState, NumberingEvent, decide, duties_on_sending,
+    DocumentNumber, Notice, NoticeCommand, NoticeEvent, NoticeState, NumberingEvent, decide, duties_on_sending,
 };
 use bishui_domain::refusal::{Refusal, required_text};
+use bishui_infra::codec;
 use bishui_infra::event_log::StreamVersion;
+use uuid::Uuid;
 
 use super::{Decided, Office};
 use crate::error::OfficeError;
@@ -65,9 +68,31 @@ impl Office {
     ) -> Result<Decided, OfficeError> {
         let (mail, version) = self.records.mail(id).await?;
         let mail = mail.ok_or_else(|| Refusal::UnknownMail { mail: id.to_string() })?;
+        let events = decide(&mail)?;
+        let after = events.iter().fold(Some(mail), Mail::evolve);
         let mut draft = Draft::default();
-        draft.write(stream::mail(id), version, decide(&mail)?);
+        draft.write(stream::mail(id), version, events);
+        if let Some(mail) = after {
+            self.cancel_if_withdrawn(id, &mail, version, &mut draft).await?;
+        }
         Ok(draft.into())
+    }
+
+    /// A message that has not arrived is not sent again once its notice is withdrawn.
+    async fn cancel_if_withdrawn(
+        &self,
+        id: MailId,
+        mail: &Mail,
+        version: StreamVersion,
+        draft: &mut Draft,
+    ) -> Result<(), OfficeError> {
+        let (notice, notice_version) = self.existing_notice(mail.message.notice).await?;
+        draft.require(stream::notice(mail.message.notice), notice_version);
+        if notice.state == NoticeState::Withdrawn {
+            let reason = notice.note.as_deref().unwrap_or("撤回");
+            draft.write(stream::mail(id), version, mail.cancel(reason));
+        }
+        Ok(())
     }
 
     pub(crate) async fn existing_notice(&self, id: NoticeId) -> Result<(Notice, StreamVersion), OfficeError> {
@@ -93,23 +118,45 @@ impl Office {
         Ok(draft)
     }
 
-    /// Withdraws a notice. What has not left the office stays there: its mail is cancelled and its number is void.
+    /// Withdraws a notice. Its mail goes to nobody it has not reached; a number that nobody has seen is void.
     pub(crate) async fn withdraw(&self, id: NoticeId, reason: &str, draft: &mut Draft) -> Result<(), OfficeError> {
         let (notice, version) = self.existing_notice(id).await?;
         let events = decide(&notice, NoticeCommand::Withdraw { reason: reason.to_owned() })?;
         draft.write(stream::notice(id), version, events);
+        for mail_id in self.mails_of(id).await? {
+            let (mail, version) = self.records.mail(mail_id).await?;
+            let events: Vec<MailEvent> = mail.map(|mail| mail.cancel(reason)).unwrap_or_default();
+            draft.write(stream::mail(mail_id), version, events);
+        }
         if self.has_left(&notice, id).await? {
             return Ok(());
         }
+        self.void_number(&notice, id, reason, draft).await
+    }
+
+    /// The mail that carries a notice, and those of its reminders.
+    async fn mails_of(&self, id: NoticeId) -> Result<Vec<MailId>, OfficeError> {
+        let mut mails = vec![notice_mail(id)];
+        for recorded in self.records.events(&stream::notice(id), StreamVersion(0)).await? {
+            if let Event::Notice(NoticeEvent::ReminderDue { .. }) = codec::decode(&recorded)? {
+                mails.push(reminder_mail(recorded.id));
+            }
+        }
+        Ok(mails)
+    }
+
+    async fn void_number(
+        &self,
+        notice: &Notice,
+        id: NoticeId,
+        reason: &str,
+        draft: &mut Draft,
+    ) -> Result<(), OfficeError> {
         if let Some(number) = &notice.number {
             let (_, version) = self.records.numbering(number.series, number.year).await?;
             let voided = NumberingEvent::NumberVoided { number: number.number, notice: id, reason: reason.to_owned() };
             draft.write(stream::numbering(number.series, number.year), version, [voided]);
         }
-        let mail_id = notice_mail(id);
-        let (mail, version) = self.records.mail(mail_id).await?;
-        let events: Vec<MailEvent> = mail.map(|mail| mail.cancel(reason)).unwrap_or_default();
-        draft.write(stream::mail(mail_id), version, events);
         Ok(())
     }
 
@@ -135,6 +182,11 @@ impl Office {
         let on = self.today();
         Ok(NoticeCommand::Send { on, duties: duties_on_sending(notice.kind, on, rules, &self.calendar) })
     }
+}
+
+/// The mail of the reminder that the event `due` called for.
+pub(crate) fn reminder_mail(due: Uuid) -> MailId {
+    MailId::derived(due, "reminder")
 }
 
 /// The mail that carries a notice.

@@ -12,7 +12,7 @@ use bishui_infra::codec;
 use bishui_infra::event_log::{Recorded, StreamVersion};
 
 use crate::error::OfficeError;
-use crate::office::{Office, notice_mail};
+use crate::office::{Office, notice_mail, reminder_mail};
 use crate::records::{Draft, stream};
 
 pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
@@ -59,7 +59,7 @@ async fn queue_reminder(
     let Some((id, notice)) = notice_of(office, cause).await? else { return Ok(Draft::default()) };
     let Some(due) = notice.duties.iter().find(|due| due.duty == duty) else { return Ok(Draft::default()) };
     let write = |context: Context<'_>| letter::remind(&notice, duty, &due.deadline, offset > 0, context);
-    queue(office, &notice, id, MailId::derived(cause.id, "reminder"), true, write).await
+    queue(office, &notice, id, reminder_mail(cause.id), true, write).await
 }
 
 async fn notice_of(office: &Office, cause: &Recorded) -> Result<Option<(NoticeId, Notice)>, OfficeError> {

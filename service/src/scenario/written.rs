@@ -7,10 +7,13 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
-use toml::{Spanned, Table};
 
 use super::{Deed, Scenario, ScenarioAct};
+
+/// What an act must be, so that anything else is an error with its place.
+type Table = toml::Table;
 
 /// When an act is done, and the word for what is done.
 #[derive(Deserialize)]

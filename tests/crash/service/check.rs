@@ -15,9 +15,9 @@ use bishui::error::OfficeError;
 use bishui::office::{Office, Request};
 use bishui::register::Register;
 use bishui::replay::replay;
-use bishui_domain::delivery::RecipientState;
+use bishui_domain::delivery::{Mail, RecipientState};
 use bishui_domain::event::Event;
-use bishui_domain::notice::NumberingEvent;
+use bishui_domain::notice::{NoticeState, NumberingEvent};
 use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{EventLog, Idempotency, LogError, Position, Recorded};
 use bishui_infra::mail::{Mailer, SpoolMailer};
@@ -102,7 +102,7 @@ async fn examine_log(log: Arc<SledLog>, pass: &Pass, faults: &mut Vec<String>) -
         unknown = resolve(office, &*mailer, server, faults).await?;
     }
     let events = read_whole(&*log).await?;
-    let register = office.register();
+    let register = office.register().clone();
     numbers_are_dense(&events, faults)?;
     every_mail_is_accepted_once(&register, faults);
     match &pass.server {
@@ -118,12 +118,17 @@ async fn examine_log(log: Arc<SledLog>, pass: &Pass, faults: &mut Vec<String>) -
         }
     }
     let mut kinds = BTreeMap::new();
-    // Where an outcome was unknown the notice was sent later, and is reminded of later.
-    let late = |kind: &str| pass.server.is_some() && kind == "notice.reminder_due";
+    // Where an outcome was unknown the notice was sent later, or withdrawn before, and is reminded of later.
+    let late = |kind: &str| pass.server.is_some() && matches!(kind, "notice.reminder_due" | "notice.notice_sent");
     for event in events.iter().filter(|event| event.stream.family() != "mail" && !late(&event.kind)) {
         *kinds.entry(event.kind.clone()).or_default() += 1;
     }
-    Ok((comparable(EndState::of(&register, vec![])), known, kinds, unknown))
+    // What was called off would have been sent in a run without kills.
+    let mut as_if = register.clone();
+    as_if
+        .sent
+        .extend(register.mail.values().filter(|mail| is_called_off(&register, mail)).map(|it| it.message.clone()));
+    Ok((comparable(EndState::of(&as_if, vec![])), known, kinds, unknown))
 }
 
 /// Whether an act is recorded: its key is refused for a request that nobody made.
@@ -182,7 +187,7 @@ fn every_mail_is_accepted_once(register: &Register, faults: &mut Vec<String>) {
     let mut carried = BTreeSet::new();
     for (id, mail) in &register.mail {
         let accepted = |(_, state): &(_, RecipientState)| matches!(state, RecipientState::Accepted { .. });
-        if !mail.recipients.iter().all(accepted) {
+        if !is_called_off(register, mail) && !mail.recipients.iter().all(accepted) {
             faults.push(format!("mail {id} is not accepted: {:?}", mail.recipients));
         }
         if !mail.message.reminder && !carried.insert(mail.message.notice) {
@@ -190,10 +195,18 @@ fn every_mail_is_accepted_once(register: &Register, faults: &mut Vec<String>) {
         }
     }
     for (id, notice) in &register.notice {
-        if notice.sent_on.is_some() != carried.contains(id) {
+        // One that was withdrawn while the outcome was unknown does not become a sent one afterwards.
+        let withdrawn = notice.state == NoticeState::Withdrawn;
+        if notice.sent_on.is_some() != carried.contains(id) && !withdrawn {
             faults.push(format!("notice {id} was sent on {:?}; mail: {}", notice.sent_on, carried.contains(id)));
         }
     }
+}
+
+/// Whether a message turned out not to have arrived after its notice was withdrawn: it is not sent any more.
+fn is_called_off(register: &Register, mail: &Mail) -> bool {
+    let cancelled = mail.recipients.iter().all(|(_, state)| *state == RecipientState::Cancelled);
+    cancelled && register.notice.get(&mail.message.notice).is_some_and(|it| it.state == NoticeState::Withdrawn)
 }
 
 /// What the office has recorded agrees with what the server took; then what is unknown is found out, as a person does
@@ -241,7 +254,7 @@ fn taken_is_what_is_recorded(register: &Register, taken: &[Taken], faults: &mut 
     let mut found = taken.to_vec();
     found.sort();
     let mut expected: Vec<Taken> = Vec::new();
-    for mail in register.mail.values() {
+    for mail in register.mail.values().filter(|mail| !is_called_off(register, mail)) {
         expected.extend(mail.message.to.iter().map(|to| (mail.message.message_id.clone(), to.clone())));
     }
     expected.sort();

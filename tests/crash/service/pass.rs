@@ -85,8 +85,8 @@ impl Pass {
             };
             finished |= line == FINISHED;
             self.note(line);
-            let counts = |kill: &&Kill| kill.at.concerns(line) && (line != DOT || kill.at.prefix == DOT);
-            met += u64::from(kill.filter(counts).is_some());
+            let counts = |kill: &Kill| kill.at.concerns(line) && (line != DOT || kill.at.prefix == DOT);
+            met += u64::from(kill.is_some_and(counts));
             if !killed && kill.is_some_and(|kill| met >= kill.at.nth) && !finished {
                 child.kill().expect("the victim is ours");
                 killed = true;
@@ -101,7 +101,8 @@ impl Pass {
         }
         reading.join().expect("the reader does not panic");
         let ended = child.wait().expect("the victim ends");
-        if !killed && !(finished && ended.success()) {
+        let done = finished && ended.success();
+        if !killed && !done {
             self.faults.push(format!("a victim failed: {ended}"));
         }
         killed

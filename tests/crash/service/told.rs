@@ -1,15 +1,13 @@
-//! A log and a mailer that say what they are about to do and what they have done, so that a kill can fall between.
+//! A log's watcher and a mailer that say what they are about to do and what they have done, so that a kill can fall between.
 
-use std::io::Write;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use bishui_infra::event_log::{
-    Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion,
-};
+use bishui_infra::event_log::LogError;
 use bishui_infra::mail::{Mailer, OutgoingMail, RecipientOutcome};
-use tokio::sync::watch;
+use bishui_tests::watched_log::{Watcher, Write};
 use uuid::Uuid;
 
 use crate::victim::{Sabotage, Stop};
@@ -42,59 +40,20 @@ impl Teller {
     }
 }
 
-/// A log that tells of everything it writes.
-pub(crate) struct ToldLog {
-    pub(crate) log: Arc<dyn EventLog>,
-    pub(crate) teller: Arc<Teller>,
-}
-
-#[async_trait]
-impl EventLog for ToldLog {
-    async fn append(&self, batch: Batch) -> Result<Appended, LogError> {
-        self.teller.tell(&format!("append {}", batch.actor));
-        let appended = self.log.append(batch).await;
-        self.teller.tell("appended");
-        appended
+impl Watcher for Teller {
+    fn before(&self, write: Write<'_>) -> Result<(), LogError> {
+        match write {
+            Write::Append(actor) => self.tell(&format!("append {actor}")),
+            Write::Checkpoint(consumer) => self.tell(&format!("move {consumer}")),
+        }
+        Ok(())
     }
 
-    async fn recall(&self, known: &Idempotency) -> Result<Option<Appended>, LogError> {
-        self.log.recall(known).await
-    }
-
-    async fn version(&self, stream: &StreamId) -> Result<StreamVersion, LogError> {
-        self.log.version(stream).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamId,
-        after: StreamVersion,
-        limit: usize,
-    ) -> Result<Vec<Recorded>, LogError> {
-        self.log.read_stream(stream, after, limit).await
-    }
-
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, LogError> {
-        self.log.read_all(after, limit).await
-    }
-
-    async fn head(&self) -> Result<Position, LogError> {
-        self.log.head().await
-    }
-
-    fn watch(&self) -> watch::Receiver<Position> {
-        self.log.watch()
-    }
-
-    async fn checkpoint(&self, consumer: &str) -> Result<Position, LogError> {
-        self.log.checkpoint(consumer).await
-    }
-
-    async fn move_checkpoint(&self, consumer: &str, expected: Position, to: Position) -> Result<(), LogError> {
-        self.teller.tell(&format!("move {consumer}"));
-        let moved = self.log.move_checkpoint(consumer, expected, to).await;
-        self.teller.tell("moved");
-        moved
+    fn after(&self, write: Write<'_>) {
+        match write {
+            Write::Append(_) => self.tell("appended"),
+            Write::Checkpoint(_) => self.tell("moved"),
+        }
     }
 }
 

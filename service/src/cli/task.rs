@@ -1,0 +1,243 @@
+//! What a command asks for: one table from the commands to the acts, questions and chores behind them.
+
+use std::path::Path;
+
+use bishui_domain::money::Fen;
+use bishui_domain::standard::Target;
+use bishui_infra::event_log::Position;
+use serde_json::Value;
+
+use super::args::{
+    Command, ConfigCommand, DeclareArgs, DemoArgs, InterviewCommand, MailCommand, NoticesCommand, PlanCommand,
+    PreviewFlag, ServeArgs, TokenCommand,
+};
+use super::output::Output;
+use super::{explanation, lists, standing};
+use crate::act::Act;
+use crate::error::OfficeError;
+use crate::query::{Query, Until};
+use crate::scenario::{read_plan, read_text};
+
+/// How an answer is shown to people.
+pub(super) type Show = fn(&Output, &Value);
+
+/// What a command asks for.
+pub(super) enum Task<'a> {
+    /// Run the service.
+    Serve(&'a ServeArgs),
+    /// Play the demonstration.
+    Demonstrate(&'a DemoArgs),
+    /// Make a data directory.
+    Init,
+    /// Show or check the settings.
+    Config(&'a ConfigCommand),
+    /// Check the store.
+    Doctor,
+    /// Make, list or revoke tokens.
+    Token(&'a TokenCommand),
+    /// Play a scenario.
+    Drill(&'a Path),
+    /// Classify a file.
+    Classify(&'a Path),
+    /// Print completions.
+    Complete(clap_complete::Shell),
+    /// Record an act, or preview it.
+    Record(Asked<'a>),
+    /// Approve every notice that waits.
+    ApproveAll,
+    /// Answer a question.
+    Ask(Query, Show),
+    /// Derive every decision again.
+    Replay,
+}
+
+/// Largest file that is read for an act.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// An act with how it was asked for.
+pub(super) struct Asked<'a> {
+    /// The act.
+    pub(super) act: Act,
+    /// Whether it is only previewed.
+    pub(super) preview: bool,
+    /// Where rejected rows are written.
+    pub(super) rejected: Option<&'a Path>,
+}
+
+impl From<Act> for Asked<'_> {
+    fn from(act: Act) -> Self {
+        Self { act, preview: false, rejected: None }
+    }
+}
+
+impl From<Act> for Task<'_> {
+    fn from(act: Act) -> Self {
+        Self::Record(act.into())
+    }
+}
+
+/// An act that has a preview.
+fn previewed<'a>(act: Act, flag: PreviewFlag) -> Task<'a> {
+    Task::Record(Asked { act, preview: flag.preview, rejected: None })
+}
+
+/// The task of a command; reads the files it names.
+///
+/// # Errors
+/// A file that cannot be read, or a word that is none of those expected.
+pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
+    Ok(match command {
+        Command::Serve(args) => Task::Serve(args),
+        Command::Demo(args) => Task::Demonstrate(args),
+        Command::Init => Task::Init,
+        Command::Config(command) => Task::Config(command),
+        Command::Doctor => Task::Doctor,
+        Command::Token(command) => Task::Token(command),
+        Command::Drill { scenario } => Task::Drill(scenario),
+        Command::Classify { file } => Task::Classify(file),
+        Command::Completions { shell } => Task::Complete(*shell),
+        Command::Status { county } => Task::Ask(Query::Status { county: county.clone() }, standing::status),
+        Command::Explain { section, period, readings } => {
+            let show: Show = if *readings { explanation::with_readings } else { explanation::show };
+            Task::Ask(Query::Explain { section: section.clone(), period: *period }, show)
+        }
+        Command::Evaluate { period } => Task::Ask(Query::Evaluate { period: *period }, lists::verdicts),
+        Command::Ledger { year, county } => {
+            Task::Ask(Query::Ledger { year: *year, county: county.clone() }, lists::ledger)
+        }
+        Command::Events { after, limit } => {
+            Task::Ask(Query::Events { after: Position(*after), limit: usize::from(*limit) }, lists::events)
+        }
+        Command::Replay { until: None } => Task::Replay,
+        Command::Replay { until: Some(until) } => {
+            Task::Ask(Query::Until { until: parse_until(until)? }, standing::end_state)
+        }
+        Command::Plan(command) => plan(command)?,
+        Command::Import(args) => {
+            let mapping = args.mapping.as_deref().map(read_text).transpose()?;
+            let (file, csv) = read_file(&args.file)?;
+            let rejected = args.rejected.as_deref();
+            Task::Record(Asked { act: Act::Import { file, csv, mapping }, preview: args.preview.preview, rejected })
+        }
+        Command::Revise(args) => {
+            let (file, csv) = read_file(&args.file)?;
+            let (reason, evidence) = (args.reason.clone(), args.evidence.clone());
+            let (preview, rejected) = (args.preview.preview, args.rejected.as_deref());
+            Task::Record(Asked { act: Act::Revise { file, csv, reason, evidence }, preview, rejected })
+        }
+        Command::Declare(args) => declaration(args)?,
+        Command::Publish(args) => {
+            previewed(Act::Publish { period: args.period, declare_rest: args.declare_rest }, args.preview)
+        }
+        Command::Interview(command) => interview(command)?,
+        Command::Impact(args) => {
+            let (county, year, serious, basis) = (args.county.clone(), args.year, args.serious, args.basis.clone());
+            previewed(Act::DetermineImpact { county, year, serious, basis }, args.preview)
+        }
+        Command::Pay(args) => {
+            previewed(Act::Pay { county: args.county.clone(), fen: Fen(args.fen), year: args.year }, args.preview)
+        }
+        Command::Settle(args) => {
+            let provincial_payable = Fen(args.provincial_payable_fen);
+            previewed(Act::Settle { year: args.year, provincial_payable }, args.preview)
+        }
+        Command::Notices(command) => notice(command),
+        Command::Mail(command) => mail(command),
+    })
+}
+
+fn plan(command: &PlanCommand) -> Result<Task<'_>, OfficeError> {
+    Ok(match command {
+        PlanCommand::Show => Task::Ask(Query::Plan, lists::plan),
+        PlanCommand::Adopt { file, preview } => {
+            previewed(Act::AdoptPlan { plan: Box::new(read_plan(file)?) }, *preview)
+        }
+        PlanCommand::Amend { file, from, reason, preview } => {
+            let plan = Box::new(read_plan(file)?);
+            previewed(Act::AmendPlan { plan, from: *from, reason: reason.clone() }, *preview)
+        }
+        PlanCommand::CorrectTarget { section, target, from, until, reason, preview } => {
+            let target: Target = serde_json::from_value(Value::String(target.clone()))
+                .map_err(|_| OfficeError::Input { what: format!("`{target}` is no target class: I II III IV V") })?;
+            let (section, reason) = (section.clone(), reason.clone());
+            previewed(Act::CorrectTarget { section, from: *from, until: *until, target, reason }, *preview)
+        }
+    })
+}
+
+fn declaration(args: &DeclareArgs) -> Result<Task<'_>, OfficeError> {
+    let (section, period) = (args.section.clone(), args.period);
+    if args.withdraw {
+        let act = Act::WithdrawDeclaration { section, period, reason: args.reason.clone() };
+        return Ok(previewed(act, args.preview));
+    }
+    let what = "`--reason` is one of dry, frozen, maintenance, construction, no_data".to_owned();
+    let reason = args.reason.parse().map_err(|_| OfficeError::Input { what })?;
+    Ok(previewed(Act::Declare { section, period, reason }, args.preview))
+}
+
+fn interview(command: &InterviewCommand) -> Result<Task<'_>, OfficeError> {
+    Ok(match command {
+        InterviewCommand::Schedule { county, on, place } => {
+            Act::ScheduleInterview { county: county.clone(), on: *on, place: place.clone() }.into()
+        }
+        InterviewCommand::Hold { county, on, attended, preview } => {
+            let act = Act::HoldInterview { county: county.clone(), on: *on, attended: attended.clone() };
+            previewed(act, *preview)
+        }
+        InterviewCommand::Minutes { county, raised_by, file } => {
+            Act::RecordMinutes { county: county.clone(), raised_by: *raised_by, minutes: read_text(file)? }.into()
+        }
+    })
+}
+
+fn notice(command: &NoticesCommand) -> Task<'_> {
+    match command {
+        NoticesCommand::List { county, state } => {
+            Task::Ask(Query::Notices { county: county.clone(), state: *state }, lists::notices)
+        }
+        NoticesCommand::Show { notice } => Task::Ask(Query::Notice { notice: *notice }, lists::notice),
+        NoticesCommand::Approve { notice: Some(notice), .. } => Act::ApproveNotice { notice: *notice }.into(),
+        NoticesCommand::Approve { notice: None, .. } => Task::ApproveAll,
+        NoticesCommand::Deliver { notice } => Act::DeliverNotice { notice: *notice }.into(),
+        NoticesCommand::Withdraw { notice, reason, preview } => {
+            previewed(Act::WithdrawNotice { notice: *notice, reason: reason.clone() }, *preview)
+        }
+        NoticesCommand::Acknowledge { notice, signed_by } => {
+            Act::AcknowledgeNotice { notice: *notice, signed_by: signed_by.clone() }.into()
+        }
+        NoticesCommand::Answer { notice, summary } => {
+            Act::AnswerNotice { notice: *notice, summary: summary.clone() }.into()
+        }
+        NoticesCommand::Close { notice, note } => Act::CloseNotice { notice: *notice, note: note.clone() }.into(),
+    }
+}
+
+fn mail(command: &MailCommand) -> Task<'_> {
+    match command {
+        MailCommand::List => Task::Ask(Query::Mails, lists::mails),
+        MailCommand::Retry { mail } => Act::RetryMail { mail: *mail }.into(),
+        MailCommand::Resolve { mail, arrived, basis } => {
+            Act::ResolveMail { mail: *mail, arrived: *arrived, basis: basis.clone() }.into()
+        }
+    }
+}
+
+fn parse_until(text: &str) -> Result<Until, OfficeError> {
+    if let Ok(position) = text.parse::<u64>() {
+        return Ok(Until::Position(Position(position)));
+    }
+    let what = format!("`{text}` is neither a position nor an instant like 2020-05-01T00:00:00+08:00");
+    text.parse().map(Until::Time).map_err(|_| OfficeError::Input { what })
+}
+
+/// Reads a file of bounded size; gives its name too.
+fn read_file(path: &Path) -> Result<(String, Vec<u8>), OfficeError> {
+    let failed = |error: &dyn std::fmt::Display| OfficeError::Input { what: format!("{}: {error}", path.display()) };
+    let size = std::fs::metadata(path).map_err(|error| failed(&error))?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(failed(&"the file is larger than 256 MiB; split it"));
+    }
+    let csv = std::fs::read(path).map_err(|error| failed(&error))?;
+    Ok((path.display().to_string(), csv))
+}
