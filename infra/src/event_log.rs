@@ -4,6 +4,7 @@
 //! over several streams is recorded whole or not at all, and an acknowledged batch is never lost.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,10 +13,14 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 mod admission;
+mod event_ref;
+pub mod leaf;
 pub mod memory;
 pub mod overlay;
 pub mod sled;
 mod table;
+
+pub use event_ref::EventRef;
 
 /// Most bytes in one payload.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
@@ -175,6 +180,12 @@ pub struct Recorded {
     pub correlation: Option<Uuid>,
     /// The request's idempotency key.
     pub idempotency_key: Option<String>,
+    /// Digest of the request under its idempotency key.
+    pub request: Option<Uuid>,
+    /// Id of the batch it was recorded in.
+    pub batch: Uuid,
+    /// Its place in that batch, from 0.
+    pub place: u32,
     /// Payload JSON exactly as recorded.
     pub payload: String,
 }
@@ -250,12 +261,16 @@ pub enum LogError {
     },
 }
 
+/// What is done with each event of a replay; a break ends it.
+pub type Visitor<'a> = dyn FnMut(EventRef<'_>) -> ControlFlow<()> + Send + 'a;
+
 /// An append-only log of events.
 #[async_trait]
 pub trait EventLog: Send + Sync {
     /// Records a batch durably and whole, or refuses it. Bounds are judged first, then the idempotency key, then
     /// conflicts in the order of the writes, earlier members of the same batch included. A known idempotency key
-    /// answers with the places it was recorded at. A caller that stops waiting does not withdraw its batch.
+    /// answers with the places it was recorded at. A batch without events is judged and leaves nothing, its key
+    /// neither. A caller that stops waiting does not withdraw its batch.
     async fn append(&self, batch: Batch) -> Result<Appended, LogError>;
 
     /// Where the request with this key was recorded; none when the key is not known.
@@ -275,6 +290,32 @@ pub trait EventLog: Send + Sync {
     /// Events of the whole log with a position above `after`, in order, at most `limit`.
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, LogError>;
 
+    /// Lends the events with a position above `after` and up to `until`, in order, to `visit` until it breaks; ends at
+    /// the head when `until` is above it. For passes over the whole log: nothing is copied where the store can lend.
+    async fn replay(&self, after: Position, until: Position, visit: &mut Visitor<'_>) -> Result<(), LogError> {
+        const PAGE: usize = 1_000;
+        let mut after = after;
+        while after < until {
+            let page = self.read_all(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.position;
+            for event in page.iter().take_while(|event| event.position <= until) {
+                if visit(EventRef::from(event)).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Records events of another log exactly as they are: to restore a log, or to move it to another store. They must
+    /// follow the head without a gap, begin with the first event of a batch, and agree with the versions here. All of
+    /// them are recorded in one step.
+    ///
+    /// # Errors
+    /// `Corrupt` where they do not follow, and the failures of an append.
+    async fn take_over(&self, events: Vec<Recorded>) -> Result<Position, LogError>;
+
     /// Position of the newest acknowledged event.
     async fn head(&self) -> Result<Position, LogError>;
 
@@ -289,7 +330,7 @@ pub trait EventLog: Send + Sync {
     async fn move_checkpoint(&self, consumer: &str, expected: Position, to: Position) -> Result<(), LogError>;
 }
 
-/// Event id of the `index`th event of batch `batch`, counted over all its writes from 0.
-pub fn event_id(batch: Uuid, index: usize) -> Uuid {
-    Uuid::new_v5(&batch, index.to_string().as_bytes())
+/// Event id of the event at `place` of batch `batch`, counted over all its writes from 0.
+pub fn event_id(batch: Uuid, place: u32) -> Uuid {
+    Uuid::new_v5(&batch, place.to_string().as_bytes())
 }

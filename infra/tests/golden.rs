@@ -117,7 +117,8 @@ fn recorded(stored: &NewEvent, payload: &str) -> Recorded {
     let line = serde_json::json!({
         "position": 1, "stream": "any-1", "version": 1, "id": uuid::Uuid::nil(), "type": stored.kind,
         "schema": stored.schema, "recorded_at": "2020-02-06T02:00:00Z", "actor": "test", "causation": null,
-        "correlation": null, "idempotency_key": null, "payload": payload,
+        "correlation": null, "idempotency_key": null, "request": null, "batch": uuid::Uuid::nil(), "place": 0,
+        "payload": payload,
     });
     serde_json::from_value(line).expect("a record")
 }

@@ -4,12 +4,14 @@
 mod conflicts;
 mod limits;
 mod order;
+mod passes;
 mod reading;
 mod repeats;
 
 pub(crate) use conflicts::*;
 pub(crate) use limits::*;
 pub(crate) use order::*;
+pub(crate) use passes::*;
 pub(crate) use reading::*;
 pub(crate) use repeats::*;
 
@@ -51,6 +53,10 @@ macro_rules! for_each_rule {
             a_batch_above_the_bound_is_refused,
             a_refusal_by_a_bound_records_nothing,
             a_batch_of_thousands_is_recorded_whole,
+            a_replay_lends_what_reading_gives,
+            events_of_another_log_are_taken_over_as_they_are,
+            events_that_do_not_follow_are_not_taken_over,
+            a_batch_of_conditions_does_not_use_its_key,
         }
     };
 }

@@ -68,6 +68,10 @@ impl EventLog for WatchedLog {
         self.log.read_all(after, limit).await
     }
 
+    async fn take_over(&self, events: Vec<Recorded>) -> Result<Position, LogError> {
+        self.log.take_over(events).await
+    }
+
     async fn head(&self) -> Result<Position, LogError> {
         self.log.head().await
     }

@@ -23,11 +23,6 @@ pub(super) struct KeyRecord {
 }
 
 impl KeyRecord {
-    /// The record of `asked`, whose batch now stands at `appended`.
-    pub(super) fn of(asked: &Idempotency, appended: Appended) -> Self {
-        Self { request: asked.request, first: appended.first, last: appended.last }
-    }
-
     /// The answer to a request that comes with this known key.
     pub(super) fn answer(self, asked: &Idempotency) -> Result<Appended, LogError> {
         if self.request == asked.request {
@@ -38,13 +33,15 @@ impl KeyRecord {
     }
 }
 
-/// A batch that was admitted, with its places.
+/// What was admitted, with its places.
 #[derive(Debug)]
 pub(super) struct Placed {
     /// Its events in order; empty for a batch of conditions.
     pub(super) events: Vec<Recorded>,
     /// New version of each stream that it touched.
     pub(super) versions: HashMap<StreamId, StreamVersion>,
+    /// The idempotency keys it used; none for a batch of conditions, which leaves nothing.
+    pub(super) keys: Vec<(String, KeyRecord)>,
     /// The answer to its writer.
     pub(super) appended: Appended,
 }
@@ -96,7 +93,55 @@ pub(super) fn place(
     let events = take_events(batch, head, &versions);
     let last = Position(head.0 + count(events.len()));
     let first = if events.is_empty() { head } else { Position(head.0 + 1) };
-    Ok(Placed { events, versions, appended: Appended { first, last, duplicate: false } })
+    let asked = batch.idempotency.take().filter(|_| !events.is_empty());
+    let keys = asked.map(|asked| (asked.key, KeyRecord { request: asked.request, first, last }));
+    let appended = Appended { first, last, duplicate: false };
+    Ok(Placed { events, versions, keys: keys.into_iter().collect(), appended })
+}
+
+/// Judges events of another log that are to be recorded as they are, above `head`.
+pub(super) fn place_recorded(
+    events: Vec<Recorded>,
+    head: Position,
+    mut version_of: impl FnMut(&StreamId) -> Result<StreamVersion, LogError>,
+) -> Result<Placed, LogError> {
+    let mut versions: HashMap<StreamId, StreamVersion> = HashMap::new();
+    let mut keys: Vec<(String, KeyRecord)> = Vec::new();
+    let mut last = head;
+    let mut before: Option<&Recorded> = None;
+    for event in &events {
+        check_recorded_bounds(event)?;
+        let current = match versions.get(&event.stream) {
+            Some(version) => *version,
+            None => version_of(&event.stream)?,
+        };
+        let goes_on = before.is_some_and(|before| before.batch == event.batch && before.place + 1 == event.place);
+        let follows = event.position.0 == last.0 + 1 && event.version.0 == current.0 + 1;
+        if !follows || !(goes_on || event.place == 0) || event.id != event_id(event.batch, event.place) {
+            let what =
+                format!("event {} of {} does not follow what is here up to {last}", event.position, event.stream);
+            return Err(LogError::Corrupt { what });
+        }
+        (last, before) = (event.position, Some(event));
+        versions.insert(event.stream.clone(), event.version);
+        match (&event.idempotency_key, event.request) {
+            (Some(key), Some(request)) if !goes_on => {
+                keys.push((key.clone(), KeyRecord { request, first: last, last }));
+            }
+            (Some(_), Some(_)) => keys.last_mut().expect("its batch began with the key").1.last = last,
+            (Some(_) | None, _) => {}
+        }
+    }
+    let first = if events.is_empty() { head } else { Position(head.0 + 1) };
+    Ok(Placed { events, versions, keys, appended: Appended { first, last, duplicate: false } })
+}
+
+fn check_recorded_bounds(event: &Recorded) -> Result<(), LogError> {
+    within("the actor", event.actor.len(), NAME_BYTES_MAX)?;
+    within("the idempotency key", event.idempotency_key.as_ref().map_or(0, String::len), NAME_BYTES_MAX)?;
+    within("the stream name", event.stream.as_str().len(), NAME_BYTES_MAX)?;
+    within("the event type", event.kind.len(), NAME_BYTES_MAX)?;
+    within("the payload", event.payload.len(), PAYLOAD_BYTES_MAX)
 }
 
 fn admit(stream: &StreamId, expected: Expected, current: StreamVersion) -> Result<(), LogError> {
@@ -116,17 +161,18 @@ fn take_events(batch: &mut Batch, head: Position, versions: &HashMap<StreamId, S
         version.0 -= count(write.events.len());
     }
     let idempotency_key = batch.idempotency.as_ref().map(|idempotency| idempotency.key.clone());
+    let request = batch.idempotency.as_ref().map(|idempotency| idempotency.request);
     let mut events = Vec::with_capacity(batch.writes.iter().map(|write| write.events.len()).sum());
     for write in &mut batch.writes {
         let version = next.get_mut(&write.stream).expect("every stream of the batch was judged");
         for event in write.events.drain(..) {
             version.0 += 1;
-            let index = events.len();
+            let place = u32::try_from(events.len()).expect("a batch is bounded far below 2^32 events");
             events.push(Recorded {
-                position: Position(head.0 + count(index) + 1),
+                position: Position(head.0 + u64::from(place) + 1),
                 stream: write.stream.clone(),
                 version: *version,
-                id: event_id(batch.id, index),
+                id: event_id(batch.id, place),
                 kind: event.kind,
                 schema: event.schema,
                 recorded_at: batch.recorded_at,
@@ -134,6 +180,9 @@ fn take_events(batch: &mut Batch, head: Position, versions: &HashMap<StreamId, S
                 causation: batch.causation,
                 correlation: batch.correlation,
                 idempotency_key: idempotency_key.clone(),
+                request,
+                batch: batch.id,
+                place,
                 payload: event.payload,
             });
         }

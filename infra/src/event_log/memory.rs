@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::admission::{check_bounds, check_consumer, place};
+use super::admission::{check_bounds, check_consumer, place, place_recorded};
 use super::table::Table;
 use super::{Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion};
 
@@ -26,6 +26,11 @@ impl MemoryLog {
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().expect("no holder of the table panics")
     }
+
+    /// Published under the lock of the table: the head never goes back.
+    fn publish(&self, table: &Table) {
+        self.head.send_if_modified(|head| std::mem::replace(head, table.head()) != table.head());
+    }
 }
 
 impl Default for MemoryLog {
@@ -45,9 +50,8 @@ impl EventLog for MemoryLog {
             return known.answer(asked);
         }
         let placed = place(&mut batch, table.head(), |stream| Ok(table.version(stream).unwrap_or_default()))?;
-        let appended = table.record(placed, batch.idempotency);
-        // Published under the lock: the head never goes back.
-        self.head.send_if_modified(|head| std::mem::replace(head, table.head()) != table.head());
+        let appended = table.record(placed);
+        self.publish(&table);
         Ok(appended)
     }
 
@@ -70,6 +74,14 @@ impl EventLog for MemoryLog {
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, LogError> {
         Ok(self.table().after(after, limit))
+    }
+
+    async fn take_over(&self, events: Vec<Recorded>) -> Result<Position, LogError> {
+        let mut table = self.table();
+        let placed = place_recorded(events, table.head(), |stream| Ok(table.version(stream).unwrap_or_default()))?;
+        let appended = table.record(placed);
+        self.publish(&table);
+        Ok(appended.last)
     }
 
     async fn head(&self) -> Result<Position, LogError> {

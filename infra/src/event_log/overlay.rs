@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
 
-use super::admission::{check_bounds, check_consumer, place};
+use super::admission::{check_bounds, check_consumer, place, place_recorded};
 use super::table::Table;
 use super::{Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion};
 
@@ -52,6 +52,26 @@ impl OverlayLog {
         Ok(StreamVersion(present))
     }
 
+    /// Where each of `streams` stands, events of the preview included.
+    async fn versions(
+        &self,
+        top: &Table,
+        streams: impl Iterator<Item = &StreamId> + Send,
+    ) -> Result<HashMap<StreamId, StreamVersion>, LogError> {
+        let mut versions = HashMap::new();
+        for stream in streams {
+            if versions.contains_key(stream) {
+                continue;
+            }
+            let version = match top.version(stream) {
+                Some(version) => version,
+                None => self.base_version(stream).await?,
+            };
+            versions.insert(stream.clone(), version);
+        }
+        Ok(versions)
+    }
+
     async fn base_holds(&self, stream: &StreamId, version: u64) -> Result<bool, LogError> {
         let found = self.base.read_stream(stream, StreamVersion(version - 1), 1).await?;
         Ok(found.first().is_some_and(|event| event.position <= self.base_head))
@@ -73,19 +93,9 @@ impl EventLog for OverlayLog {
         {
             return known.answer(asked);
         }
-        let mut versions = HashMap::new();
-        for write in &batch.writes {
-            if versions.contains_key(&write.stream) {
-                continue;
-            }
-            let version = match top.version(&write.stream) {
-                Some(version) => version,
-                None => self.base_version(&write.stream).await?,
-            };
-            versions.insert(write.stream.clone(), version);
-        }
+        let versions = self.versions(&top, batch.writes.iter().map(|write| &write.stream)).await?;
         let placed = place(&mut batch, top.head(), |stream| Ok(versions.get(stream).copied().unwrap_or_default()))?;
-        let appended = top.record(placed, batch.idempotency);
+        let appended = top.record(placed);
         self.head.send_if_modified(|head| std::mem::replace(head, top.head()) != top.head());
         Ok(appended)
     }
@@ -120,6 +130,16 @@ impl EventLog for OverlayLog {
         let top = self.top.lock().await.after(after, limit - events.len());
         events.extend(top);
         Ok(events)
+    }
+
+    async fn take_over(&self, events: Vec<Recorded>) -> Result<Position, LogError> {
+        let mut top = self.top.lock().await;
+        let versions = self.versions(&top, events.iter().map(|event| &event.stream)).await?;
+        let placed =
+            place_recorded(events, top.head(), |stream| Ok(versions.get(stream).copied().unwrap_or_default()))?;
+        let appended = top.record(placed);
+        self.head.send_if_modified(|head| std::mem::replace(head, top.head()) != top.head());
+        Ok(appended.last)
     }
 
     async fn head(&self) -> Result<Position, LogError> {

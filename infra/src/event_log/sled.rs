@@ -142,6 +142,10 @@ impl EventLog for SledLog {
         self.read(move |store, head| store.events(after.0.saturating_add(1)..=head.0, limit)).await
     }
 
+    async fn take_over(&self, events: Vec<Recorded>) -> Result<Position, LogError> {
+        Ok(self.ask(|answer| Request::TakeOver(events, answer)).await?.last)
+    }
+
     async fn head(&self) -> Result<Position, LogError> {
         Ok(*self.inner.head.borrow())
     }

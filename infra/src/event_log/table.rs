@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::admission::{KeyRecord, Placed};
-use super::{Appended, Idempotency, Position, Recorded, StreamId, StreamVersion};
+use super::{Appended, Position, Recorded, StreamId, StreamVersion};
 
 /// Recorded events with positions above `base`.
 #[derive(Debug)]
@@ -39,16 +39,13 @@ impl Table {
         self.keys.get(key).copied()
     }
 
-    /// Takes an admitted batch and remembers its key.
-    pub(super) fn record(&mut self, placed: Placed, idempotency: Option<Idempotency>) -> Appended {
+    /// Takes what was admitted and remembers its keys.
+    pub(super) fn record(&mut self, placed: Placed) -> Appended {
         for event in placed.events {
             self.streams.entry(event.stream.clone()).or_default().push(self.events.len());
             self.events.push(event);
         }
-        if let Some(asked) = idempotency {
-            let record = KeyRecord::of(&asked, placed.appended);
-            self.keys.insert(asked.key, record);
-        }
+        self.keys.extend(placed.keys);
         placed.appended
     }
 

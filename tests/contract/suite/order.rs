@@ -114,6 +114,9 @@ pub(crate) async fn an_event_keeps_its_envelope_and_derived_id(make: Fixture<'_>
         causation: batch.causation,
         correlation: batch.correlation,
         idempotency_key: Some("请求-1".into()),
+        request: Some(Uuid::from_u128(9)),
+        batch: batch.id,
+        place: 1,
         payload: "{\"约谈\":\"已举行\"}".into(),
     };
     assert_eq!(log.read_all(Position(start.0 + 1), 1).await.unwrap(), std::slice::from_ref(&second));

@@ -38,6 +38,9 @@ struct Meta<'a> {
     correlation: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<Cow<'a, str>>,
+    request: Option<Uuid>,
+    batch: Uuid,
+    place: u32,
 }
 
 /// The stored form of `event`.
@@ -54,6 +57,9 @@ pub(super) fn encode(event: &Recorded) -> Vec<u8> {
         causation: event.causation,
         correlation: event.correlation,
         idempotency_key: event.idempotency_key.as_deref().map(Cow::from),
+        request: event.request,
+        batch: event.batch,
+        place: event.place,
     };
     let meta = serde_json::to_vec(&meta).expect("strings, numbers, ids and times are JSON");
     let meta_bytes = u32::try_from(meta.len()).expect("names are bounded far below 4 GiB");
@@ -104,6 +110,9 @@ fn recorded(meta: Meta<'_>, payload: String) -> Recorded {
         causation: meta.causation,
         correlation: meta.correlation,
         idempotency_key: meta.idempotency_key.map(Cow::into_owned),
+        request: meta.request,
+        batch: meta.batch,
+        place: meta.place,
         payload,
     }
 }
@@ -125,6 +134,9 @@ mod tests {
             causation: Some(Uuid::from_u128(2)),
             correlation: None,
             idempotency_key: Some("k\n1".into()),
+            request: Some(Uuid::from_u128(3)),
+            batch: Uuid::from_u128(4),
+            place: 0,
             payload: "{ \"名\":\t\"徒骇河\", \"x\": 1.50 }".into(),
         }
     }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::heads::Heads;
 use super::keys;
 use super::store::{Store, put_event, put_key};
-use crate::event_log::admission::{KeyRecord, place};
+use crate::event_log::admission::{KeyRecord, Placed, place, place_recorded};
 use crate::event_log::{Appended, Batch, LogError, Position, Recorded, StreamId, StreamVersion};
 
 /// Most requests in one group.
@@ -26,6 +26,8 @@ const PART_BYTES_MAX: usize = 4 << 20;
 pub(super) enum Request {
     /// Record a batch within the bounds.
     Append(Batch, oneshot::Sender<Result<Appended, LogError>>),
+    /// Record events of another log as they are.
+    TakeOver(Vec<Recorded>, oneshot::Sender<Result<Appended, LogError>>),
     /// Move a checkpoint.
     Checkpoint(Move, oneshot::Sender<Result<(), LogError>>),
 }
@@ -50,6 +52,15 @@ struct Group {
     versions: HashMap<StreamId, StreamVersion>,
     keys: HashMap<String, KeyRecord>,
     checkpoints: HashMap<String, Position>,
+}
+
+impl Group {
+    fn take(&mut self, placed: Placed) -> Appended {
+        self.events.extend(placed.events);
+        self.versions.extend(placed.versions);
+        self.keys.extend(placed.keys);
+        placed.appended
+    }
 }
 
 /// The writer's state.
@@ -93,6 +104,7 @@ impl Writer {
     fn judge(&mut self, group: &mut Group, request: Request) -> Answer {
         match request {
             Request::Append(batch, to) => Answer::Append(to, self.judge_append(group, batch)),
+            Request::TakeOver(events, to) => Answer::Append(to, self.judge_take_over(group, events)),
             Request::Checkpoint(step, to) => Answer::Checkpoint(to, self.judge_move(group, step)),
         }
     }
@@ -112,13 +124,16 @@ impl Writer {
             Some(version) => Ok(*version),
             None => self.heads.get_or_read(stream, || self.store.version(stream)),
         })?;
-        if let Some(asked) = batch.idempotency {
-            let record = KeyRecord::of(&asked, placed.appended);
-            group.keys.insert(asked.key, record);
-        }
-        group.events.extend(placed.events);
-        group.versions.extend(placed.versions);
-        Ok(placed.appended)
+        Ok(group.take(placed))
+    }
+
+    fn judge_take_over(&mut self, group: &mut Group, events: Vec<Recorded>) -> Result<Appended, LogError> {
+        let head = group.events.last().map_or(self.head, |event| event.position);
+        let placed = place_recorded(events, head, |stream| match group.versions.get(stream) {
+            Some(version) => Ok(*version),
+            None => self.heads.get_or_read(stream, || self.store.version(stream)),
+        })?;
+        Ok(group.take(placed))
     }
 
     fn judge_move(&self, group: &mut Group, step: Move) -> Result<(), LogError> {
@@ -214,6 +229,7 @@ fn weight(request: &Request) -> usize {
         Request::Append(batch, _) => {
             batch.writes.iter().flat_map(|write| &write.events).map(|event| event.payload.len()).sum()
         }
+        Request::TakeOver(events, _) => events.iter().map(|event| event.payload.len()).sum(),
         Request::Checkpoint(..) => 0,
     }
 }

@@ -4,6 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::event_log::admission::KeyRecord;
+use crate::event_log::event_id;
 use crate::event_log::sled::store::{CHUNK_BYTES, put_event, put_key};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ fn event(position: u64) -> Recorded {
         position: Position(position),
         stream: StreamId::new("section", position % 2),
         version: StreamVersion(position.div_ceil(2)),
-        id: Uuid::from_u128(u128::from(position)),
+        id: event_id(Uuid::from_u128(u128::from(position)), 0),
         kind: "section.assessed".into(),
         schema: 1,
         recorded_at: "2026-03-05T08:30:00Z".parse().unwrap(),
@@ -23,6 +24,9 @@ fn event(position: u64) -> Recorded {
         causation: None,
         correlation: None,
         idempotency_key: None,
+        request: None,
+        batch: Uuid::from_u128(u128::from(position)),
+        place: 0,
         payload: "水".repeat(CHUNK_BYTES / 2),
     }
 }
