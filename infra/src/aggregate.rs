@@ -158,6 +158,7 @@ fn batch(first: &SerializedEvent, events: &[SerializedEvent]) -> Result<Batch, P
         causation: optional(&mut metadata, CAUSATION)?,
         correlation: optional(&mut metadata, CORRELATION)?,
         idempotency: None,
+        lease: None,
         writes: vec![StreamWrite {
             stream: StreamId::new(&first.aggregate_type, &first.aggregate_id),
             expected: Expected::Exactly(version(before)),
@@ -234,9 +235,10 @@ fn failed(error: LogError) -> PersistenceError {
         LogError::Conflict { .. } => PersistenceError::OptimisticLockError,
         LogError::InUse { .. } | LogError::Unavailable { .. } => PersistenceError::ConnectionError(error.into()),
         LogError::Corrupt { .. } => PersistenceError::DeserializationError(error.into()),
-        LogError::KeyReused { .. } | LogError::CheckpointMoved { .. } | LogError::TooLarge { .. } => {
-            PersistenceError::UnknownError(error.into())
-        }
+        LogError::KeyReused { .. }
+        | LogError::CheckpointMoved { .. }
+        | LogError::Deposed { .. }
+        | LogError::TooLarge { .. } => PersistenceError::UnknownError(error.into()),
     }
 }
 

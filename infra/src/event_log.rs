@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,12 +16,14 @@ use uuid::Uuid;
 mod admission;
 mod event_ref;
 pub mod leaf;
+mod lease;
 pub mod memory;
 pub mod overlay;
 pub mod sled;
 mod table;
 
 pub use event_ref::EventRef;
+pub use lease::Lease;
 
 /// Most bytes in one payload.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
@@ -150,6 +153,8 @@ pub struct Batch {
     pub correlation: Option<Uuid>,
     /// Key by which a repetition is recognised.
     pub idempotency: Option<Idempotency>,
+    /// The term under which background work appends; none for acts of people.
+    pub lease: Option<Lease>,
     /// Writes and conditions, in order.
     pub writes: Vec<StreamWrite>,
 }
@@ -230,6 +235,14 @@ pub enum LogError {
         /// Where it is.
         actual: Position,
     },
+    /// Another node holds the work now: stop it here.
+    #[error("the lease of {work} has passed from term {term} to another holder")]
+    Deposed {
+        /// The work.
+        work: String,
+        /// The caller's term.
+        term: u64,
+    },
     /// The batch breaks a bound of the log: split it.
     #[error("{what} is larger than {limit}")]
     TooLarge {
@@ -268,8 +281,8 @@ pub type Visitor<'a> = dyn FnMut(EventRef<'_>) -> ControlFlow<()> + Send + 'a;
 #[async_trait]
 pub trait EventLog: Send + Sync {
     /// Records a batch durably and whole, or refuses it. Bounds are judged first, then the idempotency key, then
-    /// conflicts in the order of the writes, earlier members of the same batch included. A known idempotency key
-    /// answers with the places it was recorded at. A batch without events is judged and leaves nothing, its key
+    /// its lease, then conflicts in the order of the writes, earlier members of the same batch included. A known
+    /// idempotency key answers with the places it was recorded at. A batch without events is judged and leaves nothing, its key
     /// neither. A caller that stops waiting does not withdraw its batch.
     async fn append(&self, batch: Batch) -> Result<Appended, LogError>;
 
@@ -328,6 +341,12 @@ pub trait EventLog: Send + Sync {
     /// Moves the checkpoint of `consumer` durably from `expected` to `to`, refused when it is elsewhere. It may move
     /// back: a consumer that starts over reads again from there.
     async fn move_checkpoint(&self, consumer: &str, expected: Position, to: Position) -> Result<(), LogError>;
+
+    /// Takes the lease of `work` for `holder`, or renews it, for `time` from now; none while another holder's time runs.
+    async fn take_lease(&self, work: &str, holder: Uuid, time: Duration) -> Result<Option<Lease>, LogError>;
+
+    /// Ends the time of a lease at once, so that another holder need not wait; nothing when its term is over.
+    async fn end_lease(&self, lease: &Lease) -> Result<(), LogError>;
 }
 
 /// Event id of the event at `place` of batch `batch`, counted over all its writes from 0.

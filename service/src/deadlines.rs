@@ -29,6 +29,7 @@ pub async fn fire_due(office: &Office) -> Result<(), OfficeError> {
             causation: None,
             correlation: None,
             idempotency: None,
+            lease: None,
             writes: draft.into_writes(),
         };
         match office.log().append(batch).await {

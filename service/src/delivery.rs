@@ -94,6 +94,7 @@ async fn record(
         causation: None,
         correlation: None,
         idempotency: None,
+        lease: None,
         writes: draft.into_writes(),
     };
     match office.log().append(batch).await {

@@ -48,7 +48,9 @@ impl OfficeError {
     pub fn code(&self) -> &str {
         match self {
             Self::Refused(refusal) => refusal.code(),
-            Self::Log(LogError::Conflict { .. } | LogError::CheckpointMoved { .. }) => "conflict",
+            Self::Log(LogError::Conflict { .. } | LogError::CheckpointMoved { .. } | LogError::Deposed { .. }) => {
+                "conflict"
+            }
             Self::Log(LogError::KeyReused { .. }) => "idempotency_key_reused",
             Self::Log(LogError::TooLarge { .. }) => "too_large",
             Self::Log(LogError::InUse { .. }) => "store_in_use",

@@ -238,6 +238,7 @@ impl Office {
                 causation: None,
                 correlation: Some(id),
                 idempotency: idempotency.clone(),
+                lease: None,
                 writes: decided.draft.into_writes(),
             };
             match self.log().append(batch).await {

@@ -113,6 +113,7 @@ async fn take_step(office: &Office, process: Process, cause: &Recorded) -> Resul
             causation: Some(cause.id),
             correlation: cause.correlation,
             idempotency: Some(Idempotency { key: key.clone(), request: cause.id }),
+            lease: None,
             writes: draft.into_writes(),
         };
         match office.log().append(batch).await {

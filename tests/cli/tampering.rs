@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bishui::drill::Stage;
@@ -10,11 +11,12 @@ use bishui::replay::{Replayed, replay};
 use bishui::scenario::Play;
 use bishui_infra::event_log::memory::MemoryLog;
 use bishui_infra::event_log::{
-    Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion,
+    Appended, Batch, EventLog, Idempotency, Lease, LogError, Position, Recorded, StreamId, StreamVersion,
 };
 use bishui_infra::mail::SinkMailer;
 use rstest::rstest;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::office::{Office, PLAN, month};
 
@@ -52,6 +54,14 @@ impl EventLog for Copy {
     }
     async fn move_checkpoint(&self, _: &str, _: Position, _: Position) -> Result<(), LogError> {
         unreachable!("a replay keeps no checkpoint")
+    }
+
+    async fn take_lease(&self, _: &str, _: Uuid, _: Duration) -> Result<Option<Lease>, LogError> {
+        unreachable!("a replay writes nothing")
+    }
+
+    async fn end_lease(&self, _: &Lease) -> Result<(), LogError> {
+        unreachable!("a replay writes nothing")
     }
 }
 

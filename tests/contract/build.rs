@@ -12,6 +12,7 @@ pub(crate) fn batch(number: u128) -> Batch {
         causation: None,
         correlation: None,
         idempotency: None,
+        lease: None,
         writes: Vec::new(),
     }
 }

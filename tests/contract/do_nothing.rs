@@ -1,10 +1,13 @@
 //! A log that answers `Ok` and does nothing: the measure of the suite's teeth.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bishui_infra::event_log::{
-    Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion,
+    Appended, Batch, EventLog, Idempotency, Lease, LogError, Position, Recorded, StreamId, StreamVersion,
 };
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub(crate) struct DoNothingLog;
 
@@ -47,6 +50,14 @@ impl EventLog for DoNothingLog {
     }
 
     async fn move_checkpoint(&self, _: &str, _: Position, _: Position) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    async fn take_lease(&self, _: &str, _: Uuid, _: Duration) -> Result<Option<Lease>, LogError> {
+        Ok(None)
+    }
+
+    async fn end_lease(&self, _: &Lease) -> Result<(), LogError> {
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! history can be asked too.
 
 mod conflicts;
+mod leases;
 mod limits;
 mod order;
 mod passes;
@@ -9,6 +10,7 @@ mod reading;
 mod repeats;
 
 pub(crate) use conflicts::*;
+pub(crate) use leases::*;
 pub(crate) use limits::*;
 pub(crate) use order::*;
 pub(crate) use passes::*;
@@ -48,6 +50,9 @@ macro_rules! for_each_rule {
             the_head_wakes_those_who_watch,
             a_checkpoint_moves_from_where_it_is_only,
             one_of_many_owners_moves_a_checkpoint,
+            one_holder_has_a_lease_at_a_time,
+            a_lease_whose_time_is_over_passes_on,
+            a_holder_of_an_earlier_term_appends_nothing,
             a_payload_above_the_bound_is_refused,
             names_above_the_bound_are_refused,
             a_batch_above_the_bound_is_refused,

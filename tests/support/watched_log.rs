@@ -1,12 +1,14 @@
 //! A log whose writes are watched: the watcher sees each before and after it is made, and may refuse it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bishui_infra::event_log::{
-    Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion,
+    Appended, Batch, EventLog, Idempotency, Lease, LogError, Position, Recorded, StreamId, StreamVersion,
 };
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// A write to a log.
 #[derive(Debug, Clone, Copy)]
@@ -89,5 +91,13 @@ impl EventLog for WatchedLog {
         let moved = self.log.move_checkpoint(consumer, expected, to).await;
         self.watcher.after(Write::Checkpoint(consumer));
         moved
+    }
+
+    async fn take_lease(&self, work: &str, holder: Uuid, time: Duration) -> Result<Option<Lease>, LogError> {
+        self.log.take_lease(work, holder, time).await
+    }
+
+    async fn end_lease(&self, lease: &Lease) -> Result<(), LogError> {
+        self.log.end_lease(lease).await
     }
 }

@@ -187,6 +187,7 @@ fn batch_of_another_family() -> Batch {
         causation: None,
         correlation: None,
         idempotency: None,
+        lease: None,
         writes: Vec::new(),
     }
 }

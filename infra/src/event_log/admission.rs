@@ -69,6 +69,11 @@ pub(super) fn check_consumer(consumer: &str) -> Result<(), LogError> {
     within("the consumer's name", consumer.len(), NAME_BYTES_MAX)
 }
 
+/// Refuses the name of a lease that breaks a bound of the log.
+pub(super) fn check_work(work: &str) -> Result<(), LogError> {
+    within("the lease's name", work.len(), NAME_BYTES_MAX)
+}
+
 fn within(what: &'static str, size: usize, limit: usize) -> Result<(), LogError> {
     if size <= limit { Ok(()) } else { Err(LogError::TooLarge { what, limit }) }
 }

@@ -1,13 +1,15 @@
 //! A log in memory: the same promises and refusals as the durable stores, for as long as the process lives.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use uuid::Uuid;
 
-use super::admission::{check_bounds, check_consumer, place, place_recorded};
+use super::admission::{check_bounds, check_consumer, check_work, place, place_recorded};
 use super::table::Table;
-use super::{Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion};
+use super::{Appended, Batch, EventLog, Idempotency, Lease, LogError, Position, Recorded, StreamId, StreamVersion};
 
 /// A handle to a log in memory; clones share the log.
 #[derive(Debug, Clone)]
@@ -49,6 +51,7 @@ impl EventLog for MemoryLog {
         {
             return known.answer(asked);
         }
+        table.leases.check(batch.lease.as_ref())?;
         let placed = place(&mut batch, table.head(), |stream| Ok(table.version(stream).unwrap_or_default()))?;
         let appended = table.record(placed);
         self.publish(&table);
@@ -105,6 +108,16 @@ impl EventLog for MemoryLog {
             return Err(LogError::CheckpointMoved { consumer: consumer.to_owned(), expected, actual });
         }
         table.set_checkpoint(consumer, to);
+        Ok(())
+    }
+
+    async fn take_lease(&self, work: &str, holder: Uuid, time: Duration) -> Result<Option<Lease>, LogError> {
+        check_work(work)?;
+        Ok(self.table().leases.take(work, holder, time, Instant::now()))
+    }
+
+    async fn end_lease(&self, lease: &Lease) -> Result<(), LogError> {
+        self.table().leases.end(lease, Instant::now());
         Ok(())
     }
 }

@@ -5,13 +5,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
+use uuid::Uuid;
 
-use super::admission::{check_bounds, check_consumer, place, place_recorded};
+use super::admission::{check_bounds, check_consumer, check_work, place, place_recorded};
 use super::table::Table;
-use super::{Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion};
+use super::{Appended, Batch, EventLog, Idempotency, Lease, LogError, Position, Recorded, StreamId, StreamVersion};
 
 /// A preview over a base log.
 ///
@@ -94,6 +96,7 @@ impl EventLog for OverlayLog {
             return known.answer(asked);
         }
         let versions = self.versions(&top, batch.writes.iter().map(|write| &write.stream)).await?;
+        top.leases.check(batch.lease.as_ref())?;
         let placed = place(&mut batch, top.head(), |stream| Ok(versions.get(stream).copied().unwrap_or_default()))?;
         let appended = top.record(placed);
         self.head.send_if_modified(|head| std::mem::replace(head, top.head()) != top.head());
@@ -169,6 +172,16 @@ impl EventLog for OverlayLog {
             return Err(LogError::CheckpointMoved { consumer: consumer.to_owned(), expected, actual });
         }
         top.set_checkpoint(consumer, to);
+        Ok(())
+    }
+
+    async fn take_lease(&self, work: &str, holder: Uuid, time: Duration) -> Result<Option<Lease>, LogError> {
+        check_work(work)?;
+        Ok(self.top.lock().await.leases.take(work, holder, time, Instant::now()))
+    }
+
+    async fn end_lease(&self, lease: &Lease) -> Result<(), LogError> {
+        self.top.lock().await.leases.end(lease, Instant::now());
         Ok(())
     }
 }

@@ -4,16 +4,19 @@
 //! Linux, so its file is synced through a handle of ours. A failed write stops all further writing.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
 
 use self::store::Store;
 use self::writer::{Move, Request, Writer};
-use super::admission::{check_bounds, check_consumer};
-use super::{Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion};
+use super::admission::{check_bounds, check_consumer, check_work};
+use super::lease::Leases;
+use super::{Appended, Batch, EventLog, Idempotency, Lease, LogError, Position, Recorded, StreamId, StreamVersion};
 
 mod check;
 mod envelope;
@@ -35,6 +38,7 @@ pub struct SledLog {
 struct Inner {
     store: Arc<Store>,
     head: watch::Sender<Position>,
+    leases: Arc<Mutex<Leases>>,
     /// Both are there until the store is closed.
     queue: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
@@ -50,14 +54,15 @@ impl SledLog {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LogError> {
         let store = Arc::new(Store::open(path.as_ref())?);
         let head = watch::Sender::new(check::start(&store)?);
+        let leases = Arc::<Mutex<Leases>>::default();
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
-        let writer = Writer::new(Arc::clone(&store), head.clone());
+        let writer = Writer::new(Arc::clone(&store), Arc::clone(&leases), head.clone());
         let writer = std::thread::Builder::new().name("event-log".into()).spawn(move || writer.run(requests));
         let writer = writer.map_err(|error| LogError::Unavailable {
             what: "starting the writer".into(),
             source: Some(Box::new(error)),
         })?;
-        Ok(Self { inner: Arc::new(Inner { store, head, queue: Some(queue), writer: Some(writer) }) })
+        Ok(Self { inner: Arc::new(Inner { store, head, leases, queue: Some(queue), writer: Some(writer) }) })
     }
 
     /// Reads the whole store and compares it with itself; gives the head up to which it did. It blocks, for as long
@@ -164,5 +169,16 @@ impl EventLog for SledLog {
         check_consumer(consumer)?;
         let step = Move { consumer: consumer.to_owned(), expected, to };
         self.ask(|answer| Request::Checkpoint(step, answer)).await
+    }
+
+    async fn take_lease(&self, work: &str, holder: Uuid, time: Duration) -> Result<Option<Lease>, LogError> {
+        check_work(work)?;
+        let mut leases = self.inner.leases.lock().expect("no holder of the leases panics");
+        Ok(leases.take(work, holder, time, Instant::now()))
+    }
+
+    async fn end_lease(&self, lease: &Lease) -> Result<(), LogError> {
+        self.inner.leases.lock().expect("no holder of the leases panics").end(lease, Instant::now());
+        Ok(())
     }
 }

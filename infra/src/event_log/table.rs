@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::admission::{KeyRecord, Placed};
+use super::lease::Leases;
 use super::{Appended, Position, Recorded, StreamId, StreamVersion};
 
 /// Recorded events with positions above `base`.
@@ -15,12 +16,21 @@ pub(super) struct Table {
     streams: HashMap<StreamId, Vec<usize>>,
     keys: HashMap<String, KeyRecord>,
     checkpoints: HashMap<String, Position>,
+    /// The leases of the work that follows these events.
+    pub(super) leases: Leases,
 }
 
 impl Table {
     /// An empty table whose first event will have the position after `base`.
     pub(super) fn above(base: Position) -> Self {
-        Self { base, events: Vec::new(), streams: HashMap::new(), keys: HashMap::new(), checkpoints: HashMap::new() }
+        Self {
+            base,
+            events: Vec::new(),
+            streams: HashMap::new(),
+            keys: HashMap::new(),
+            checkpoints: HashMap::new(),
+            leases: Leases::default(),
+        }
     }
 
     /// Position of the newest event, or `base`.

@@ -117,6 +117,7 @@ async fn probe(office: &Office) -> Result<BTreeMap<String, u64>, OfficeError> {
         causation: None,
         correlation: None,
         idempotency: None,
+        lease: None,
         writes: vec![write],
     };
     office.log().append(batch).await?;

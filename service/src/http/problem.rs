@@ -117,7 +117,9 @@ impl HttpError {
 
 fn store_detail(error: &LogError) -> &'static str {
     match error {
-        LogError::Conflict { .. } | LogError::CheckpointMoved { .. } => "another writer was first; repeat the request",
+        LogError::Conflict { .. } | LogError::CheckpointMoved { .. } | LogError::Deposed { .. } => {
+            "another writer was first; repeat the request"
+        }
         LogError::KeyReused { .. } => "this idempotency key was used for a different request; choose a new one",
         LogError::TooLarge { .. } => "this is more than can be recorded in one act; split it",
         LogError::InUse { .. } | LogError::Unavailable { .. } => {
@@ -130,7 +132,9 @@ fn store_detail(error: &LogError) -> &'static str {
 fn office_status(error: &OfficeError) -> StatusCode {
     match error {
         OfficeError::Refused(refusal) => refusal_status(refusal),
-        OfficeError::Log(LogError::Conflict { .. } | LogError::CheckpointMoved { .. }) => StatusCode::CONFLICT,
+        OfficeError::Log(LogError::Conflict { .. } | LogError::CheckpointMoved { .. } | LogError::Deposed { .. }) => {
+            StatusCode::CONFLICT
+        }
         OfficeError::Log(LogError::KeyReused { .. }) | OfficeError::Input { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         OfficeError::Log(LogError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
         OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
@@ -144,7 +148,9 @@ fn office_status(error: &OfficeError) -> StatusCode {
 fn office_title(error: &OfficeError) -> &'static str {
     match error {
         OfficeError::Refused(refusal) => refusal_title(refusal),
-        OfficeError::Log(LogError::Conflict { .. } | LogError::CheckpointMoved { .. }) => "与同时进行的办理冲突",
+        OfficeError::Log(LogError::Conflict { .. } | LogError::CheckpointMoved { .. } | LogError::Deposed { .. }) => {
+            "与同时进行的办理冲突"
+        }
         OfficeError::Log(LogError::KeyReused { .. }) => "幂等键已用于其他请求",
         OfficeError::Log(LogError::TooLarge { .. }) => "内容过大",
         OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. }) => "存储暂不可用",

@@ -74,6 +74,7 @@ pub(super) fn batch(writer: u64, version: u64) -> Batch {
         causation: None,
         correlation: None,
         idempotency: Some(Idempotency { key: format!("{writer}/{version}"), request: id }),
+        lease: None,
         writes,
     }
 }

@@ -1,7 +1,7 @@
 //! The one writer: it owns the positions, commits what is queued as one group, and answers only what is on the disk.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ::sled::Batch as Tree;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -10,6 +10,7 @@ use super::heads::Heads;
 use super::keys;
 use super::store::{Store, put_event, put_key};
 use crate::event_log::admission::{KeyRecord, Placed, place, place_recorded};
+use crate::event_log::lease::Leases;
 use crate::event_log::{Appended, Batch, LogError, Position, Recorded, StreamId, StreamVersion};
 
 /// Most requests in one group.
@@ -66,6 +67,7 @@ impl Group {
 /// The writer's state.
 pub(super) struct Writer {
     store: Arc<Store>,
+    leases: Arc<Mutex<Leases>>,
     head: Position,
     heads: Heads,
     published: watch::Sender<Position>,
@@ -74,9 +76,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(store: Arc<Store>, published: watch::Sender<Position>) -> Self {
+    pub(super) fn new(store: Arc<Store>, leases: Arc<Mutex<Leases>>, published: watch::Sender<Position>) -> Self {
         let head = *published.borrow();
-        Self { store, head, heads: Heads::default(), published, poison: None }
+        Self { store, leases, head, heads: Heads::default(), published, poison: None }
     }
 
     /// Serves until every sender is gone.
@@ -119,6 +121,7 @@ impl Writer {
                 return record.answer(asked);
             }
         }
+        self.leases.lock().expect("no holder of the leases panics").check(batch.lease.as_ref())?;
         let head = group.events.last().map_or(self.head, |event| event.position);
         let placed = place(&mut batch, head, |stream| match group.versions.get(stream) {
             Some(version) => Ok(*version),

@@ -19,6 +19,7 @@ fn append(number: u128) -> (Request, oneshot::Receiver<Result<Appended, LogError
         causation: None,
         correlation: None,
         idempotency: None,
+        lease: None,
         writes: vec![write],
     };
     (Request::Append(batch, answer), answered)
@@ -32,7 +33,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     let mut store = Store::open(dir.path()).unwrap();
     let head = watch::Sender::new(check::start(&store).unwrap());
     let disk = store.replace_data(std::fs::File::open("/dev/null").unwrap());
-    let mut writer = Writer::new(Arc::new(store), head.clone());
+    let mut writer = Writer::new(Arc::new(store), Arc::default(), head.clone());
 
     let (one, mut first) = append(1);
     let (two, mut second) = append(2);
@@ -55,7 +56,7 @@ fn the_members_of_a_group_are_answered_together() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     let head = watch::Sender::new(check::start(&store).unwrap());
-    let mut writer = Writer::new(Arc::new(store), head.clone());
+    let mut writer = Writer::new(Arc::new(store), Arc::default(), head.clone());
     let (requests, answers): (Vec<_>, Vec<_>) = (1..=5).map(append).unzip();
     writer.serve(requests);
     for (position, mut answer) in (1..).zip(answers) {
