@@ -5,6 +5,7 @@
 pub mod aggregate;
 pub mod calendar;
 pub mod codec;
+pub mod disk;
 pub mod event_log;
 pub mod mail;
 pub mod table;

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{
-    Appended, BATCH_EVENTS_MAX, Batch, Expected, Idempotency, LogError, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, Position,
-    Recorded, StreamId, StreamVersion, event_id,
+    Appended, BATCH_EVENTS_MAX, Batch, EventRef, Expected, Idempotency, LogError, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX,
+    Position, Recorded, StreamId, StreamVersion, event_id,
 };
 
 /// What a store keeps of an idempotency key.
@@ -38,8 +38,6 @@ impl KeyRecord {
 pub(super) struct Placed {
     /// Its events in order; empty for a batch of conditions.
     pub(super) events: Vec<Recorded>,
-    /// New version of each stream that it touched.
-    pub(super) versions: HashMap<StreamId, StreamVersion>,
     /// The idempotency keys it used; none for a batch of conditions, which leaves nothing.
     pub(super) keys: Vec<(String, KeyRecord)>,
     /// The answer to its writer.
@@ -78,43 +76,99 @@ fn within(what: &'static str, size: usize, limit: usize) -> Result<(), LogError>
     if size <= limit { Ok(()) } else { Err(LogError::TooLarge { what, limit }) }
 }
 
-/// Judges the writes in order and gives every event its places above `head`; `version_of` tells where a stream
-/// stands before the batch.
-pub(super) fn place(
-    batch: &mut Batch,
+/// A batch that was admitted and not yet taken: where its events will stand.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// Version of each write's stream before the write, earlier members of the batch included.
+    pub(super) before: Vec<StreamVersion>,
+    /// The answer to its writer, once the events are recorded.
+    pub(super) appended: Appended,
+}
+
+/// Judges the writes in order; `version_of` tells where a stream stands before the batch.
+pub(super) fn judge(
+    batch: &Batch,
     head: Position,
     mut version_of: impl FnMut(&StreamId) -> Result<StreamVersion, LogError>,
-) -> Result<Placed, LogError> {
-    let mut versions = HashMap::new();
-    // All conditions are judged before the first event is taken from the batch: a refusal leaves it as it was.
+) -> Result<Judged, LogError> {
+    let mut versions: HashMap<&StreamId, StreamVersion> = HashMap::new();
+    let mut before = Vec::with_capacity(batch.writes.len());
+    let mut events = 0;
     for write in &batch.writes {
         let current = match versions.get(&write.stream) {
             Some(version) => *version,
             None => version_of(&write.stream)?,
         };
         admit(&write.stream, write.expected, current)?;
-        versions.insert(write.stream.clone(), StreamVersion(current.0 + count(write.events.len())));
+        before.push(current);
+        events += write.events.len();
+        versions.insert(&write.stream, StreamVersion(current.0 + count(write.events.len())));
     }
-    let events = take_events(batch, head, &versions);
-    let last = Position(head.0 + count(events.len()));
-    let first = if events.is_empty() { head } else { Position(head.0 + 1) };
-    let asked = batch.idempotency.take().filter(|_| !events.is_empty());
-    let keys = asked.map(|asked| (asked.key, KeyRecord { request: asked.request, first, last }));
-    let appended = Appended { first, last, duplicate: false };
-    Ok(Placed { events, versions, keys: keys.into_iter().collect(), appended })
+    let last = Position(head.0 + count(events));
+    let first = if events == 0 { head } else { Position(head.0 + 1) };
+    Ok(Judged { before, appended: Appended { first, last, duplicate: false } })
 }
 
-/// Judges events of another log that are to be recorded as they are, above `head`.
-pub(super) fn place_recorded(
-    events: Vec<Recorded>,
+impl Judged {
+    /// The events of the judged batch in their places.
+    pub(super) fn events<'b>(&self, batch: &'b Batch) -> impl Iterator<Item = EventRef<'b>> {
+        let idempotency = batch.idempotency.as_ref();
+        let writes = batch.writes.iter().zip(&self.before);
+        let events = writes.flat_map(|(write, before)| {
+            write.events.iter().zip(before.0 + 1..).map(move |(event, version)| (write, event, version))
+        });
+        events.zip(0_u32..).map(move |((write, event, version), place)| EventRef {
+            position: Position(self.appended.first.0 + u64::from(place)),
+            stream: write.stream.as_str(),
+            version: StreamVersion(version),
+            batch: batch.id,
+            place,
+            kind: &event.kind,
+            schema: event.schema,
+            recorded_at: batch.recorded_at,
+            actor: &batch.actor,
+            causation: batch.causation,
+            correlation: batch.correlation,
+            idempotency_key: idempotency.map(|asked| asked.key.as_str()),
+            request: idempotency.map(|asked| asked.request),
+            payload: &event.payload,
+        })
+    }
+
+    /// What is to be kept of the key of the judged batch; nothing for a batch of conditions.
+    pub(super) fn key(&self, batch: &Batch) -> Option<(String, KeyRecord)> {
+        let Appended { first, last, .. } = self.appended;
+        let has_events = batch.writes.iter().any(|write| !write.events.is_empty());
+        let asked = batch.idempotency.as_ref().filter(|_| has_events)?;
+        Some((asked.key.clone(), KeyRecord { request: asked.request, first, last }))
+    }
+}
+
+/// Judges a batch and gives every event its places above `head`.
+pub(super) fn place(
+    batch: &Batch,
+    head: Position,
+    version_of: impl FnMut(&StreamId) -> Result<StreamVersion, LogError>,
+) -> Result<Placed, LogError> {
+    let judged = judge(batch, head, version_of)?;
+    Ok(Placed {
+        events: judged.events(batch).map(|event| event.to_recorded()).collect(),
+        keys: judged.key(batch).into_iter().collect(),
+        appended: judged.appended,
+    })
+}
+
+/// Judges events of another log that are to be recorded as they are, above `head`; gives the keys they used.
+pub(super) fn judge_recorded(
+    events: &[Recorded],
     head: Position,
     mut version_of: impl FnMut(&StreamId) -> Result<StreamVersion, LogError>,
-) -> Result<Placed, LogError> {
-    let mut versions: HashMap<StreamId, StreamVersion> = HashMap::new();
+) -> Result<(Vec<(String, KeyRecord)>, Appended), LogError> {
+    let mut versions: HashMap<&StreamId, StreamVersion> = HashMap::new();
     let mut keys: Vec<(String, KeyRecord)> = Vec::new();
     let mut last = head;
     let mut before: Option<&Recorded> = None;
-    for event in &events {
+    for event in events {
         check_recorded_bounds(event)?;
         let current = match versions.get(&event.stream) {
             Some(version) => *version,
@@ -128,7 +182,7 @@ pub(super) fn place_recorded(
             return Err(LogError::Corrupt { what });
         }
         (last, before) = (event.position, Some(event));
-        versions.insert(event.stream.clone(), event.version);
+        versions.insert(&event.stream, event.version);
         match (&event.idempotency_key, event.request) {
             (Some(key), Some(request)) if !goes_on => {
                 keys.push((key.clone(), KeyRecord { request, first: last, last }));
@@ -138,7 +192,17 @@ pub(super) fn place_recorded(
         }
     }
     let first = if events.is_empty() { head } else { Position(head.0 + 1) };
-    Ok(Placed { events, versions, keys, appended: Appended { first, last, duplicate: false } })
+    Ok((keys, Appended { first, last, duplicate: false }))
+}
+
+/// Takes events of another log that are to be recorded as they are, above `head`.
+pub(super) fn place_recorded(
+    events: Vec<Recorded>,
+    head: Position,
+    version_of: impl FnMut(&StreamId) -> Result<StreamVersion, LogError>,
+) -> Result<Placed, LogError> {
+    let (keys, appended) = judge_recorded(&events, head, version_of)?;
+    Ok(Placed { events, keys, appended })
 }
 
 fn check_recorded_bounds(event: &Recorded) -> Result<(), LogError> {
@@ -156,43 +220,6 @@ fn admit(stream: &StreamId, expected: Expected, current: StreamVersion) -> Resul
         }
         Expected::Any | Expected::Exactly(_) => Ok(()),
     }
-}
-
-/// The batch's events with their places, counted back from the versions the streams will have.
-fn take_events(batch: &mut Batch, head: Position, versions: &HashMap<StreamId, StreamVersion>) -> Vec<Recorded> {
-    let mut next = versions.clone();
-    for write in &batch.writes {
-        let version = next.get_mut(&write.stream).expect("every stream of the batch was judged");
-        version.0 -= count(write.events.len());
-    }
-    let idempotency_key = batch.idempotency.as_ref().map(|idempotency| idempotency.key.clone());
-    let request = batch.idempotency.as_ref().map(|idempotency| idempotency.request);
-    let mut events = Vec::with_capacity(batch.writes.iter().map(|write| write.events.len()).sum());
-    for write in &mut batch.writes {
-        let version = next.get_mut(&write.stream).expect("every stream of the batch was judged");
-        for event in write.events.drain(..) {
-            version.0 += 1;
-            let place = u32::try_from(events.len()).expect("a batch is bounded far below 2^32 events");
-            events.push(Recorded {
-                position: Position(head.0 + u64::from(place) + 1),
-                stream: write.stream.clone(),
-                version: *version,
-                id: event_id(batch.id, place),
-                kind: event.kind,
-                schema: event.schema,
-                recorded_at: batch.recorded_at,
-                actor: batch.actor.clone(),
-                causation: batch.causation,
-                correlation: batch.correlation,
-                idempotency_key: idempotency_key.clone(),
-                request,
-                batch: batch.id,
-                place,
-                payload: event.payload,
-            });
-        }
-    }
-    events
 }
 
 /// A number of events as a distance between positions.

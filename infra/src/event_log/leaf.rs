@@ -23,11 +23,10 @@ pub type Hash = [u8; 32];
 
 /// The hash of an event's leaf.
 pub fn leaf_hash(event: &EventRef<'_>) -> Hash {
-    let mut head = Vec::with_capacity(256);
-    write_head(event, &mut head);
+    let mut leaf = vec![0];
+    write_head(event, &mut leaf);
     let mut hash = Sha256::new();
-    hash.update([0]);
-    hash.update(&head);
+    hash.update(&leaf);
     hash.update(event.payload.as_bytes());
     hash.finalize().into()
 }

@@ -43,7 +43,7 @@ impl Default for MemoryLog {
 
 #[async_trait]
 impl EventLog for MemoryLog {
-    async fn append(&self, mut batch: Batch) -> Result<Appended, LogError> {
+    async fn append(&self, batch: Batch) -> Result<Appended, LogError> {
         check_bounds(&batch)?;
         let mut table = self.table();
         if let Some(asked) = &batch.idempotency
@@ -52,7 +52,7 @@ impl EventLog for MemoryLog {
             return known.answer(asked);
         }
         table.leases.check(batch.lease.as_ref())?;
-        let placed = place(&mut batch, table.head(), |stream| Ok(table.version(stream).unwrap_or_default()))?;
+        let placed = place(&batch, table.head(), |stream| Ok(table.version(stream).unwrap_or_default()))?;
         let appended = table.record(placed);
         self.publish(&table);
         Ok(appended)

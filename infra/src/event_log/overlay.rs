@@ -87,7 +87,7 @@ impl OverlayLog {
 
 #[async_trait]
 impl EventLog for OverlayLog {
-    async fn append(&self, mut batch: Batch) -> Result<Appended, LogError> {
+    async fn append(&self, batch: Batch) -> Result<Appended, LogError> {
         check_bounds(&batch)?;
         let mut top = self.top.lock().await;
         if let Some(asked) = &batch.idempotency
@@ -97,7 +97,7 @@ impl EventLog for OverlayLog {
         }
         let versions = self.versions(&top, batch.writes.iter().map(|write| &write.stream)).await?;
         top.leases.check(batch.lease.as_ref())?;
-        let placed = place(&mut batch, top.head(), |stream| Ok(versions.get(stream).copied().unwrap_or_default()))?;
+        let placed = place(&batch, top.head(), |stream| Ok(versions.get(stream).copied().unwrap_or_default()))?;
         let appended = top.record(placed);
         self.head.send_if_modified(|head| std::mem::replace(head, top.head()) != top.head());
         Ok(appended)

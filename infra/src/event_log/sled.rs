@@ -1,35 +1,89 @@
-//! The embedded durable log, on sled: an acknowledged batch is on the disk, whole, and survives a loss of power.
+//! The embedded durable log: an acknowledged batch is on the disk, whole, and survives a loss of power.
 //!
-//! One writer commits what is queued as one group and answers afterwards. sled's own flush does not reach the disk on
-//! Linux, so its file is synced through a handle of ours. A failed write stops all further writing.
+//! The record is an append-only journal of segment files, synced once for each group of batches; sled holds what is
+//! looked up and can be made again from the journal. A caller that finds the writer idle writes by itself; what comes
+//! meanwhile is queued and written as one group. A failed write stops all further writing.
 
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError as Busy, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::watch;
 use uuid::Uuid;
 
-use self::store::Store;
-use self::writer::{Move, Request, Writer};
+use self::catalogue::Catalogue;
+use self::index::Index;
+use self::queue::Queue;
+use self::reader::Reader;
+use self::streams::name_hash;
+use self::tail::{Journal, Prepared};
+use self::writer::{Move, Work, Writer, recorded_key};
 use super::admission::{check_bounds, check_consumer, check_work};
 use super::lease::Leases;
-use super::{Appended, Batch, EventLog, Idempotency, Lease, LogError, Position, Recorded, StreamId, StreamVersion};
+use super::{
+    Appended, Batch, EventLog, Idempotency, Lease, LogError, Position, Recorded, StreamId, StreamVersion, Visitor,
+};
+use crate::disk::{Disk, RealDisk};
 
+mod block;
+mod catalogue;
 mod check;
-mod envelope;
-mod heads;
-mod keys;
-mod store;
+mod index;
+mod location;
+mod open;
+mod queue;
+mod read;
+mod reader;
+mod recovery;
+mod repair;
+mod segment;
+mod snapshot;
+mod streams;
+mod tail;
+mod upkeep;
+mod wire;
 mod writer;
 
-/// Requests that may wait for the writer; further callers wait to queue.
-const QUEUE_REQUESTS_MAX: usize = 4_096;
+pub use repair::{Repaired, repair};
 
-/// A handle to an open store; clones share it. When the last is dropped, the drop waits until the writer has finished
-/// what is queued; the store is closed then, or when the last read that is still running ends.
+/// The open store: what its writer and its readers share.
+struct Store {
+    reader: Arc<Reader>,
+    catalogue: Catalogue,
+    index: RwLock<Index>,
+    leases: Mutex<Leases>,
+    head: watch::Sender<Position>,
+    prepared: Arc<Prepared>,
+    /// Released last.
+    _lock: File,
+}
+
+impl Store {
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().expect("no holder of the index panics")
+    }
+
+    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().expect("no holder of the index panics")
+    }
+
+    fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().expect("no holder of the leases panics")
+    }
+
+    fn head(&self) -> Position {
+        *self.head.borrow()
+    }
+}
+
+/// A handle to an open store; clones share it. When the last is dropped, the drop waits until what is queued is
+/// written and the index is saved.
 #[derive(Clone)]
 pub struct SledLog {
     inner: Arc<Inner>,
@@ -37,78 +91,90 @@ pub struct SledLog {
 
 struct Inner {
     store: Arc<Store>,
-    head: watch::Sender<Position>,
-    leases: Arc<Mutex<Leases>>,
-    /// Both are there until the store is closed.
-    queue: Option<mpsc::Sender<Request>>,
-    writer: Option<JoinHandle<()>>,
+    writer: Arc<Mutex<Writer>>,
+    queue: Queue,
+    /// Ends when the writer is gone.
+    upkeep: Option<JoinHandle<()>>,
 }
 
 impl SledLog {
-    /// Opens the store in directory `path`, creating it when there is none, and checks its head and tail. It blocks:
+    /// Opens the store in directory `path`, creating it when there is none. What a crash left of a batch that was not
+    /// acknowledged is dropped, and kept in `dropped`; an index that is damaged, stale or gone is made again. It blocks:
     /// call it off the async threads.
     ///
     /// # Errors
-    /// `InUse` when the directory is open elsewhere; `Corrupt` when the checks find a difference; `Unavailable` when
-    /// it cannot be opened or has a newer format.
+    /// `InUse` when the directory is open elsewhere; `Corrupt` when something that was acknowledged is damaged;
+    /// `Unavailable` when it cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LogError> {
-        let store = Arc::new(Store::open(path.as_ref())?);
-        let head = watch::Sender::new(check::start(&store)?);
-        let leases = Arc::<Mutex<Leases>>::default();
-        let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
-        let writer = Writer::new(Arc::clone(&store), Arc::clone(&leases), head.clone());
-        let writer = std::thread::Builder::new().name("event-log".into()).spawn(move || writer.run(requests));
-        let writer = writer.map_err(|error| LogError::Unavailable {
-            what: "starting the writer".into(),
-            source: Some(Box::new(error)),
-        })?;
-        Ok(Self { inner: Arc::new(Inner { store, head, leases, queue: Some(queue), writer: Some(writer) }) })
+        Self::open_on(&(Arc::new(RealDisk) as Arc<dyn Disk>), path)
     }
 
-    /// Reads the whole store and compares it with itself; gives the head up to which it did. It blocks, for as long
-    /// as reading everything takes, and may run beside writers.
+    /// Opens the store with its journal on a disk of the caller's: one that fails or forgets, for a test. The lock and
+    /// the index are on the real one.
+    ///
+    /// # Errors
+    /// Those of [`SledLog::open`].
+    pub fn open_on(disk: &Arc<dyn Disk>, path: impl AsRef<Path>) -> Result<Self, LogError> {
+        let opened = open::open(disk, path.as_ref())?;
+        let store = Arc::new(opened.store);
+        let (to_upkeep, work) = mpsc::channel();
+        let for_upkeep = Arc::clone(&store);
+        let upkeep = spawn("event-log-upkeep", move || upkeep::run(&for_upkeep, &work))?;
+        let file = store.reader.file(opened.tail.segment)?;
+        let journal = Journal::new(Arc::clone(&store.reader), opened.tail, file, Arc::clone(&store.prepared));
+        let writer = Writer::new(Arc::clone(&store), journal, opened.saved, to_upkeep);
+        let writer = Arc::new(Mutex::new(writer));
+        let queue = Queue::start(Arc::clone(&writer))?;
+        Ok(Self { inner: Arc::new(Inner { store, writer, queue, upkeep: Some(upkeep) }) })
+    }
+
+    /// Reads the whole journal and compares it with itself and the index; gives the head up to which it did. It blocks,
+    /// for as long as reading everything takes, and may run beside writers.
     ///
     /// # Errors
     /// `Corrupt` with the first difference.
     pub fn verify(&self) -> Result<Position, LogError> {
-        let head = *self.inner.head.borrow();
-        check::verify(&self.inner.store, head)?;
-        Ok(head)
+        check::verify(&self.inner.store)
     }
 
-    async fn ask<T>(
-        &self,
-        request: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Request,
-    ) -> Result<T, LogError> {
-        let stopped = || LogError::Unavailable { what: "the writer has stopped".into(), source: None };
-        let (answer, answered) = oneshot::channel();
-        let queue = self.inner.queue.as_ref().ok_or_else(stopped)?;
-        queue.send(request(answer)).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+    async fn ask(&self, work: Work) -> Result<Appended, LogError> {
+        let inner = &*self.inner;
+        if inner.queue.is_empty() {
+            match inner.writer.try_lock() {
+                Ok(mut writer) => {
+                    let answered = blocking(|| writer.serve(std::iter::once(&work)).pop());
+                    return answered.expect("one answer to one piece of work");
+                }
+                Err(Busy::WouldBlock) => {}
+                Err(Busy::Poisoned(_)) => return Err(queue::stopped()),
+            }
+        }
+        inner.queue.ask(work).await
     }
+}
 
-    /// Runs `read` off the async threads, with the acknowledged head.
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Store, Position) -> Result<T, LogError> + Send + 'static,
-    ) -> Result<T, LogError> {
-        let store = Arc::clone(&self.inner.store);
-        let head = *self.inner.head.borrow();
-        let outcome = tokio::task::spawn_blocking(move || read(&store, head)).await;
-        outcome.unwrap_or_else(|error| {
-            Err(LogError::Unavailable { what: "reading from sled".into(), source: Some(Box::new(error)) })
-        })
+/// Does what blocks where the runtime has other threads for the rest.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        Ok(_) | Err(_) => work(),
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
+        self.queue.stop();
+        let Ok(mut writer) = self.writer.lock() else {
             tracing::error!("the writer of the event log had stopped with a panic");
+            return;
+        };
+        writer.retire();
+        if let Some(upkeep) = self.upkeep.take()
+            && upkeep.join().is_err()
+        {
+            tracing::error!("the upkeep of the event log had stopped with a panic");
         }
+        writer.save_last();
     }
 }
 
@@ -116,21 +182,18 @@ impl Drop for Inner {
 impl EventLog for SledLog {
     async fn append(&self, batch: Batch) -> Result<Appended, LogError> {
         check_bounds(&batch)?;
-        self.ask(|answer| Request::Append(batch, answer)).await
+        self.ask(Work::Append(batch)).await
     }
 
     async fn recall(&self, known: &Idempotency) -> Result<Option<Appended>, LogError> {
-        let known = known.clone();
-        self.read(move |store, head| match store.key(&known.key)? {
-            Some(record) if record.last <= head => record.answer(&known).map(Some),
-            Some(_) | None => Ok(None),
-        })
-        .await
+        let store = &*self.inner.store;
+        let record = blocking(|| recorded_key(store, &store.index(), &known.key))?;
+        record.map(|record| record.answer(known)).transpose()
     }
 
     async fn version(&self, stream: &StreamId) -> Result<StreamVersion, LogError> {
-        let stream = stream.clone();
-        self.read(move |store, head| store.version_at(&stream, head)).await
+        let head = self.inner.store.index().streams.head(name_hash(stream.as_str()));
+        Ok(StreamVersion(head.unwrap_or_default().version))
     }
 
     async fn read_stream(
@@ -139,46 +202,80 @@ impl EventLog for SledLog {
         after: StreamVersion,
         limit: usize,
     ) -> Result<Vec<Recorded>, LogError> {
-        let stream = stream.clone();
-        self.read(move |store, head| store.stream(&stream, after, limit, head)).await
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        let Some(first) = after.0.checked_add(1).filter(|_| limit > 0) else { return Ok(Vec::new()) };
+        let last = first.saturating_add(limit - 1);
+        blocking(|| read::stream(&self.inner.store, stream, first, last))
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, LogError> {
-        self.read(move |store, head| store.events(after.0.saturating_add(1)..=head.0, limit)).await
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        let until = Position(after.0.saturating_add(limit).min(self.inner.store.head().0));
+        let mut events = Vec::new();
+        blocking(|| {
+            read::visit(&self.inner.store, after, until, &mut |event| {
+                events.push(event.to_recorded());
+                std::ops::ControlFlow::Continue(())
+            })
+        })?;
+        Ok(events)
+    }
+
+    async fn replay(&self, after: Position, until: Position, visit: &mut Visitor<'_>) -> Result<(), LogError> {
+        let until = until.min(self.inner.store.head());
+        blocking(|| read::visit(&self.inner.store, after, until, visit))
     }
 
     async fn take_over(&self, events: Vec<Recorded>) -> Result<Position, LogError> {
-        Ok(self.ask(|answer| Request::TakeOver(events, answer)).await?.last)
+        Ok(self.ask(Work::TakeOver(events)).await?.last)
     }
 
     async fn head(&self) -> Result<Position, LogError> {
-        Ok(*self.inner.head.borrow())
+        Ok(self.inner.store.head())
     }
 
     fn watch(&self) -> watch::Receiver<Position> {
-        self.inner.head.subscribe()
+        self.inner.store.head.subscribe()
     }
 
     async fn checkpoint(&self, consumer: &str) -> Result<Position, LogError> {
         check_consumer(consumer)?;
-        let consumer = consumer.to_owned();
-        self.read(move |store, _| store.checkpoint(&consumer)).await
+        Ok(self.inner.store.index().checkpoints.get(consumer).copied().unwrap_or_default())
     }
 
     async fn move_checkpoint(&self, consumer: &str, expected: Position, to: Position) -> Result<(), LogError> {
         check_consumer(consumer)?;
         let step = Move { consumer: consumer.to_owned(), expected, to };
-        self.ask(|answer| Request::Checkpoint(step, answer)).await
+        self.ask(Work::Checkpoint(step)).await.map(drop)
     }
 
     async fn take_lease(&self, work: &str, holder: Uuid, time: Duration) -> Result<Option<Lease>, LogError> {
         check_work(work)?;
-        let mut leases = self.inner.leases.lock().expect("no holder of the leases panics");
-        Ok(leases.take(work, holder, time, Instant::now()))
+        Ok(self.inner.store.leases().take(work, holder, time, Instant::now()))
     }
 
     async fn end_lease(&self, lease: &Lease) -> Result<(), LogError> {
-        self.inner.leases.lock().expect("no holder of the leases panics").end(lease, Instant::now());
+        self.inner.store.leases().end(lease, Instant::now());
         Ok(())
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(run);
+    spawned.map_err(|error| unavailable("starting a thread of the event log".into(), error))
+}
+
+fn unavailable(what: String, error: io::Error) -> LogError {
+    LogError::Unavailable { what, source: Some(Box::new(error)) }
+}
+
+/// Takes our own lock beside sled's: whether the store is in use must not be guessed from the text of an error.
+fn lock(path: &Path) -> Result<File, LogError> {
+    let file = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
+    let file = file.map_err(|error| unavailable(format!("creating the lock of {}", path.display()), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LogError::InUse { path: path.display().to_string() }),
+        Err(TryLockError::Error(error)) => Err(unavailable(format!("locking {}", path.display()), error)),
     }
 }

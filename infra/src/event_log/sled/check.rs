@@ -1,164 +1,190 @@
-//! What is checked of a store: its format, head and tail when it is opened, all of it by the full pass.
+//! The full pass: every byte of the journal is what was written, and the index says the same.
 //!
-//! The first difference is the answer; nothing is repaired but a group that was never acknowledged.
+//! The first difference is the answer; nothing is repaired.
 
 use std::collections::HashMap;
 
-use ::sled::Batch;
+use sha2::{Digest as _, Sha256};
 
-use super::keys;
-use super::store::{Store, decode_key, failed};
-use crate::event_log::{LogError, Position, Recorded, StreamId, StreamVersion};
+use super::Store;
+use super::block::{Block, Entry, Item, Link, Skips, skip_levels};
+use super::location::Location;
+use super::reader::Pass;
+use super::recovery::rest_is_zero;
+use super::streams::{NameHash, Streams, name_hash};
+use super::tail::{NO_SKIPS, Tail};
+use crate::event_log::leaf::{Hash, leaf_hash};
+use crate::event_log::{LogError, Position, StreamVersion};
 
-/// Format written by this program.
-const FORMAT: u64 = 1;
-/// Newest events checked when a store is opened.
-const TAIL_EVENTS: u64 = 64;
-/// Events read at a time.
-const PAGE_EVENTS: usize = 512;
-
-/// Makes a new store one of ours, or checks that an old one can be used; gives its head.
-pub(super) fn start(store: &Store) -> Result<Position, LogError> {
-    match store.number(keys::FORMAT)? {
-        Some(FORMAT) => {}
-        Some(format) => {
-            let what = format!(
-                "its format is {format}, and this program reads format {FORMAT}: use the program it belongs to"
-            );
-            return Err(LogError::Unavailable { what, source: None });
-        }
-        None if store.db.is_empty() => found(store)?,
-        None => return Err(corrupt("it has content, but no format".into())),
-    }
-    let head = store.head()?;
-    drop_unfinished(store, head)?;
-    check_tail(store, head)?;
-    Ok(head)
+/// What has been read so far.
+struct Seen {
+    streams: Streams,
+    keys: HashMap<NameHash, Location>,
+    tail: Tail,
 }
 
-fn found(store: &Store) -> Result<(), LogError> {
-    let mut batch = Batch::default();
-    batch.insert(keys::FORMAT, &FORMAT.to_be_bytes());
-    batch.insert(keys::HEAD, &0_u64.to_be_bytes());
-    write(store, batch)
-}
-
-fn write(store: &Store, batch: Batch) -> Result<(), LogError> {
-    store.apply(batch).and_then(|()| store.sync()).map_err(failed)
-}
-
-/// Removes the parts of a large group whose last part, with the head, was never written. Without the mark of such a
-/// group nothing is removed: events above the head are then a damage to look at.
-fn drop_unfinished(store: &Store, head: Position) -> Result<(), LogError> {
-    if store.number(keys::UNFINISHED)? != Some(head.0) {
-        return Ok(());
-    }
-    let mut dropped = 0_u64;
-    // From the end, so that what remains after an interruption is again a beginning.
-    while let Some(last) = last_position(store)?.filter(|last| *last > head) {
-        let event = store.event(last)?;
-        let mut batch = Batch::default();
-        for entry in store.db.range(keys::event(last, 0)..=keys::event(last, u16::MAX)).keys() {
-            batch.remove(entry.map_err(failed)?);
-        }
-        batch.remove(keys::stream_version(&event.stream, event.version));
-        store.apply(batch).map_err(failed)?;
-        dropped += 1;
-        if dropped.is_multiple_of(PAGE_EVENTS as u64) {
-            store.flush().map_err(failed)?;
-        }
-    }
-    tracing::warn!(events = dropped, %head, "removed the beginning of a group that was never acknowledged");
-    let mut batch = Batch::default();
-    batch.remove(keys::UNFINISHED);
-    write(store, batch)
-}
-
-fn last_position(store: &Store) -> Result<Option<Position>, LogError> {
-    let Some(entry) = store.db.scan_prefix(keys::EVENTS).next_back() else { return Ok(None) };
-    let (key, _) = entry.map_err(failed)?;
-    match keys::parse_event(&key) {
-        Some((position, _)) => Ok(Some(position)),
-        None => Err(corrupt(format!("`{}` is not the key of an event", key.escape_ascii()))),
-    }
-}
-
-fn check_tail(store: &Store, head: Position) -> Result<(), LogError> {
-    let last = last_position(store)?.unwrap_or_default();
-    if last != head {
-        return Err(corrupt(format!("the head is {head}, but the last event is {last}")));
-    }
-    let start = head.0.saturating_sub(TAIL_EVENTS) + 1;
-    for event in store.events(start..=head.0, usize::MAX)? {
-        check_index(store, &event)?;
-    }
-    Ok(())
-}
-
-/// The index entry of an event leads to it.
-fn check_index(store: &Store, event: &Recorded) -> Result<(), LogError> {
-    let indexed = store.number(&keys::stream_version(&event.stream, event.version))?;
-    if indexed == Some(event.position.0) {
-        return Ok(());
-    }
-    let found = indexed.map_or("nothing".into(), |position| format!("event {position}"));
-    Err(corrupt(format!(
-        "version {} of {} is event {}, but its index leads to {found}",
-        event.version, event.stream, event.position
-    )))
-}
-
-/// The full pass up to `head`: every position is there and decodes, versions are dense, the index agrees and holds
-/// nothing else, and every idempotency key stands for places in the log.
-pub(super) fn verify(store: &Store, head: Position) -> Result<(), LogError> {
-    let mut versions: HashMap<StreamId, StreamVersion> = HashMap::new();
-    let mut after = 0;
-    while after < head.0 {
-        let events = store.events(after + 1..=head.0, PAGE_EVENTS)?;
-        for event in &events {
-            let version = versions.entry(event.stream.clone()).or_default();
-            version.0 += 1;
-            if event.version != *version {
-                let what =
-                    format!("event {} is version {} of {}, not {version}", event.position, event.version, event.stream);
-                return Err(corrupt(what));
+/// Compares the store with itself up to its head at the start of the pass.
+pub(super) fn verify(store: &Store) -> Result<Position, LogError> {
+    let until = store.head();
+    let mut seen = Seen { streams: Streams::default(), keys: HashMap::new(), tail: Tail::START };
+    let mut pass = Pass::new(&store.reader, Tail::START.location());
+    loop {
+        let follows = pass.peek()?.filter(|header| header.previous == seen.tail.previous);
+        let block = if follows.is_some() { pass.block()? } else { None };
+        if let Some((location, block)) = block {
+            seen.block(location, &block)?;
+            if seen.tail.head > until {
+                break;
             }
-            check_index(store, event)?;
+        } else if next_segment(store, &mut pass, &seen.tail)? {
+            (seen.tail.segment, seen.tail.offset) = (seen.tail.segment + 1, Tail::START.offset);
+        } else {
+            break;
         }
-        after = events.last().map_or(head.0, |event| event.position.0);
     }
-    check_index_size(store, head)?;
-    check_keys(store)
+    if seen.tail.head < until {
+        return Err(corrupt(format!("the journal ends at event {}, not at {until}", seen.tail.head)));
+    }
+    check_rest(store, &seen.tail, until)?;
+    check_index(store, &seen, until)?;
+    Ok(until)
 }
 
-/// Every event has its own entry in the index, so as many entries as events means none leads elsewhere.
-fn check_index_size(store: &Store, head: Position) -> Result<(), LogError> {
-    let mut entries = 0;
-    for entry in store.db.scan_prefix(keys::STREAMS) {
-        let (key, value) = entry.map_err(failed)?;
-        let position = keys::number(&value)
-            .ok_or_else(|| corrupt(format!("index entry `{}` holds no position", key.escape_ascii())))?;
-        // Entries above belong to groups that are being written now.
-        entries += u64::from(position <= head.0);
+/// Goes on in the next segment when it is in use; nothing may follow in this one then.
+fn next_segment(store: &Store, pass: &mut Pass<'_>, tail: &Tail) -> Result<bool, LogError> {
+    let reader = &store.reader;
+    let header = match reader.segment_header(tail.segment + 1) {
+        Ok(header) => header,
+        Err(error) if tail.head < store.head() => return Err(error),
+        Err(LogError::Corrupt { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let Some(header) = header else { return Ok(false) };
+    if header.previous != tail.previous || header.first.0 != tail.head.0 + 1 {
+        return Err(corrupt(format!("segment {} does not follow event {}", header.number, tail.head)));
     }
-    if entries == head.0 { Ok(()) } else { Err(corrupt(format!("the index has {entries} entries for {head} events"))) }
+    if !rest_is_zero(reader, tail.segment, tail.offset)? {
+        return Err(corrupt(format!("segment {} at {}: a block is damaged", tail.segment, tail.offset)));
+    }
+    pass.next_segment();
+    Ok(true)
 }
 
-fn check_keys(store: &Store) -> Result<(), LogError> {
-    for entry in store.db.scan_prefix(keys::IDEMPOTENCY_KEYS) {
-        let (key, value) = entry.map_err(failed)?;
-        // Read after the entry, so it covers a group that is being written now.
-        let head = store.head()?;
-        if decode_key(&value).is_none_or(|record| record.first > record.last || record.last > head) {
-            return Err(corrupt(format!("idempotency key `{}` stands for no events", key[1..].escape_ascii())));
+/// After the last block there is nothing, unless a writer has gone on meanwhile.
+fn check_rest(store: &Store, tail: &Tail, until: Position) -> Result<(), LogError> {
+    let mut zero = rest_is_zero(&store.reader, tail.segment, tail.offset)?;
+    let prepared = store.prepared.lock().expect("no holder of the prepared segment panics").as_ref().map(|it| it.0);
+    if let Some(number) = prepared.filter(|number| *number == tail.segment + 1) {
+        zero &= rest_is_zero(&store.reader, number, 0)?;
+    }
+    if zero || store.head() != until {
+        return Ok(());
+    }
+    // A checkpoint may be on its way, which moves no head: the end is judged again when it stands still.
+    let moved = Pass::new(&store.reader, tail.location()).block()?.is_some();
+    if moved { Ok(()) } else { Err(corrupt(format!("something stands after the last event, {until}"))) }
+}
+
+fn check_index(store: &Store, seen: &Seen, until: Position) -> Result<(), LogError> {
+    let index = store.index();
+    let mut streams = 0;
+    for (stream, head, _) in seen.streams.iter() {
+        streams += 1;
+        let known = index.streams.head(stream).unwrap_or_default();
+        if known.version < head.version || (known.version == head.version && known != head) {
+            return Err(corrupt(format!(
+                "the index has version {} of a stream that has {}",
+                known.version, head.version
+            )));
+        }
+    }
+    if store.head() == until && streams != index.streams.iter().count() {
+        return Err(corrupt("the index has a stream that the journal does not have".into()));
+    }
+    for (key, location) in &seen.keys {
+        let known = match index.keys.get(key) {
+            Some(location) => Some(*location),
+            None => store.catalogue.key(*key)?,
+        };
+        if known != Some(*location) {
+            return Err(corrupt("an idempotency key of the journal is not in the index".into()));
+        }
+    }
+    for entry in store.catalogue.keys() {
+        let (key, location) = entry?;
+        let stands_after = location.pack() >= seen.tail.location().pack();
+        if !stands_after && seen.keys.get(&key) != Some(&location) {
+            return Err(corrupt("the index has an idempotency key that the journal does not have".into()));
         }
     }
     Ok(())
+}
+
+impl Seen {
+    fn block(&mut self, location: Location, block: &Block<'_>) -> Result<(), LogError> {
+        let wrong = |what: &str| corrupt(format!("segment {} at {}: {what}", location.segment(), location.offset()));
+        if block.header.first.0 != self.tail.head.0 + 1 {
+            return Err(wrong("its first event is not the next one"));
+        }
+        let mut leaves = Sha256::new_with_prefix(self.tail.chain);
+        let mut place = 0;
+        for item in block.entries() {
+            let Some(item) = item else { return Err(wrong("an entry cannot be read")) };
+            let Item::Event(entry) = item else { continue };
+            let here = Location::new(location.segment(), location.offset(), place);
+            self.event(&entry, here)?;
+            leaves.update(leaf_hash(&entry.event));
+            place += 1;
+        }
+        let chain: Hash = leaves.finalize().into();
+        if chain != block.chain() || u32::from(place) != block.header.events {
+            return Err(wrong("its events do not have the chain value that it says"));
+        }
+        let length = u32::try_from(block.header.block_bytes()).expect("a block fits a segment");
+        self.tail = Tail {
+            segment: location.segment(),
+            offset: location.offset() + length,
+            previous: block.header.checksum,
+            chain,
+            head: block.header.last(),
+        };
+        Ok(())
+    }
+
+    fn event(&mut self, entry: &Entry<'_>, here: Location) -> Result<(), LogError> {
+        let event = &entry.event;
+        let stream = name_hash(event.stream);
+        let before = self.streams.head(stream).unwrap_or_default();
+        if event.version != StreamVersion(before.version + 1) {
+            return Err(corrupt(format!(
+                "event {} is version {} of {}, not {}",
+                event.position,
+                event.version,
+                event.stream,
+                before.version + 1
+            )));
+        }
+        let linked = match entry.link {
+            Link::At(location) => location == before.location,
+            Link::Adjacent => here.place() > 0 && before.location.pack() + 1 == here.pack(),
+        };
+        let skips = self.streams.skips(stream).unwrap_or(NO_SKIPS);
+        if !linked || !same_skips(&entry.skips, &skips, event.version.0) {
+            return Err(corrupt(format!("event {} does not lead back to the one before it", event.position)));
+        }
+        self.streams.advance(&Streams::default(), stream, event.version.0, here);
+        if let (0, Some(key)) = (event.place, event.idempotency_key) {
+            self.keys.insert(name_hash(key), here);
+        }
+        Ok(())
+    }
+}
+
+fn same_skips(written: &Skips, expected: &Skips, version: u64) -> bool {
+    let levels = skip_levels(version);
+    written[..levels] == expected[..levels]
 }
 
 fn corrupt(what: String) -> LogError {
     LogError::Corrupt { what }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,36 +1,35 @@
-//! The one writer: it owns the positions, commits what is queued as one group, and answers only what is on the disk.
+//! The one writer: it owns the positions, writes what is queued as one group, and answers only what is on the disk.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::io;
+use std::sync::{Arc, mpsc};
 
-use ::sled::Batch as Tree;
-use tokio::sync::{mpsc, oneshot, watch};
+use super::Store;
+use super::block::Skips;
+use super::index::{Changes, Index};
+use super::location::Location;
+use super::read::key_record;
+use super::streams::{Head, NameHash, name_hash};
+use super::tail::{Journal, NO_SKIPS, Sheet};
+use super::upkeep::{Upkeep, save};
+use crate::event_log::admission::{KeyRecord, judge, judge_recorded};
+use crate::event_log::{Appended, Batch, EventRef, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion};
 
-use super::heads::Heads;
-use super::keys;
-use super::store::{Store, put_event, put_key};
-use crate::event_log::admission::{KeyRecord, Placed, place, place_recorded};
-use crate::event_log::lease::Leases;
-use crate::event_log::{Appended, Batch, LogError, Position, Recorded, StreamId, StreamVersion};
+/// Segments after which the index is saved, so that opening the log reads no more than these.
+const SAVE_SEGMENTS: u32 = 8;
+/// Keys in memory after which the index is saved.
+const SAVE_KEYS: usize = 100_000;
+/// Bytes of an event's envelope, names apart, at most.
+const ENVELOPE_BYTES: usize = 256;
 
-/// Most requests in one group.
-const GROUP_REQUESTS_MAX: usize = 1_024;
-/// Payload bytes after which a group takes no further request.
-const GROUP_BYTES_MAX: usize = 8 << 20;
-/// Most events written to sled at once. It keeps a whole batch in memory until the batch is complete, some ten times
-/// its size, so a larger group goes in parts.
-const PART_EVENTS_MAX: usize = 512;
-/// Payload bytes after which a part takes no further event.
-const PART_BYTES_MAX: usize = 4 << 20;
-
-/// What is asked of the writer, and where to answer.
-pub(super) enum Request {
+/// What is asked of the writer. A move of a checkpoint is answered with the head.
+pub(super) enum Work {
     /// Record a batch within the bounds.
-    Append(Batch, oneshot::Sender<Result<Appended, LogError>>),
+    Append(Batch),
     /// Record events of another log as they are.
-    TakeOver(Vec<Recorded>, oneshot::Sender<Result<Appended, LogError>>),
+    TakeOver(Vec<Recorded>),
     /// Move a checkpoint.
-    Checkpoint(Move, oneshot::Sender<Result<(), LogError>>),
+    Checkpoint(Move),
 }
 
 /// A checkpoint's move.
@@ -40,213 +39,265 @@ pub(super) struct Move {
     pub(super) to: Position,
 }
 
-/// An answer held back until its group is on the disk. Refusals wait too: they may rest on a member of the group.
-enum Answer {
-    Append(oneshot::Sender<Result<Appended, LogError>>, Result<Appended, LogError>),
-    Checkpoint(oneshot::Sender<Result<(), LogError>>, Result<(), LogError>),
-}
-
-/// The effects of one group.
-#[derive(Default)]
-struct Group {
-    events: Vec<Recorded>,
-    versions: HashMap<StreamId, StreamVersion>,
-    keys: HashMap<String, KeyRecord>,
-    checkpoints: HashMap<String, Position>,
-}
-
-impl Group {
-    fn take(&mut self, placed: Placed) -> Appended {
-        self.events.extend(placed.events);
-        self.versions.extend(placed.versions);
-        self.keys.extend(placed.keys);
-        placed.appended
+impl Work {
+    /// Bytes it takes in the journal, at most.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Append(batch) => {
+                let shared =
+                    ENVELOPE_BYTES + batch.actor.len() + batch.idempotency.as_ref().map_or(0, |it| it.key.len());
+                let writes = batch.writes.iter().flat_map(|write| {
+                    write
+                        .events
+                        .iter()
+                        .map(|event| shared + write.stream.as_str().len() + event.kind.len() + event.payload.len())
+                });
+                writes.sum()
+            }
+            Self::TakeOver(events) => events.iter().map(|event| 4 * ENVELOPE_BYTES + event.payload.len()).sum(),
+            Self::Checkpoint(step) => ENVELOPE_BYTES + step.consumer.len(),
+        }
     }
 }
 
 /// The writer's state.
 pub(super) struct Writer {
     store: Arc<Store>,
-    leases: Arc<Mutex<Leases>>,
-    head: Position,
-    heads: Heads,
-    published: watch::Sender<Position>,
+    journal: Journal,
+    upkeep: mpsc::Sender<Upkeep>,
+    /// Segment in which the index was last saved.
+    saved: u32,
+    /// The newest segment that was asked for.
+    asked: u32,
     /// The first failed write. What is on the disk is not known since, so nothing more is written.
-    poison: Option<::sled::Error>,
+    poison: Option<String>,
 }
 
 impl Writer {
-    pub(super) fn new(store: Arc<Store>, leases: Arc<Mutex<Leases>>, published: watch::Sender<Position>) -> Self {
-        let head = *published.borrow();
-        Self { store, leases, head, heads: Heads::default(), published, poison: None }
+    pub(super) fn new(store: Arc<Store>, journal: Journal, saved: u32, upkeep: mpsc::Sender<Upkeep>) -> Self {
+        Self { store, journal, upkeep, saved, asked: 0, poison: None }
     }
 
-    /// Serves until every sender is gone.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
-        while let Some(first) = queue.blocking_recv() {
-            let requests = drain(first, &mut queue);
-            self.serve(requests);
+    /// Lets the upkeep end: no more is asked of it.
+    pub(super) fn retire(&mut self) {
+        self.upkeep = mpsc::channel().0;
+    }
+
+    /// Saves what the next opening should not have to read again, and how far the log was acknowledged.
+    pub(super) fn save_last(&self) {
+        let tail = self.journal.tail();
+        if self.poison.is_some() {
+            return;
+        }
+        if tail.segment > self.saved {
+            let index = self.store.index().clone();
+            return save(&self.store, &tail, &index);
+        }
+        if let Err(error) = self.store.catalogue.acknowledge(tail.head) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the end of the log cannot be noted");
         }
     }
 
-    fn serve(&mut self, requests: Vec<Request>) {
-        let mut group = Group::default();
-        let answers: Vec<Answer> = requests.into_iter().map(|request| self.judge(&mut group, request)).collect();
-        if self.poison.is_none()
-            && let Err(error) = self.commit(group)
-        {
-            tracing::error!(error = &error as &dyn std::error::Error, "the event log takes no more writes");
-            self.poison = Some(error);
+    /// Carries out a group; gives the answers in order.
+    pub(super) fn serve<'w>(
+        &mut self,
+        group: impl Iterator<Item = &'w Work> + Clone,
+    ) -> Vec<Result<Appended, LogError>> {
+        if let Some(cause) = &self.poison {
+            return group.map(|_| Err(stopped(cause))).collect();
         }
-        for answer in answers {
-            self.answer(answer);
+        if let Err(error) = self.journal.reserve(group.clone().map(Work::weight).sum()) {
+            // Nothing was written, so the next group may have better luck.
+            return group.map(|_| Err(full(&error))).collect();
         }
-    }
-
-    fn judge(&mut self, group: &mut Group, request: Request) -> Answer {
-        match request {
-            Request::Append(batch, to) => Answer::Append(to, self.judge_append(group, batch)),
-            Request::TakeOver(events, to) => Answer::Append(to, self.judge_take_over(group, events)),
-            Request::Checkpoint(step, to) => Answer::Checkpoint(to, self.judge_move(group, step)),
-        }
-    }
-
-    fn judge_append(&mut self, group: &mut Group, mut batch: Batch) -> Result<Appended, LogError> {
-        if let Some(asked) = &batch.idempotency {
-            let known = match group.keys.get(&asked.key) {
-                Some(record) => Some(*record),
-                None => self.store.key(&asked.key)?,
-            };
-            if let Some(record) = known {
-                return record.answer(asked);
+        match self.write(group.clone()) {
+            Ok(answers) => {
+                self.look_after();
+                answers
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the event log takes no more writes");
+                let cause = error.to_string();
+                let answers = group.map(|_| Err(stopped(&cause))).collect();
+                self.poison = Some(cause);
+                answers
             }
         }
-        self.leases.lock().expect("no holder of the leases panics").check(batch.lease.as_ref())?;
-        let head = group.events.last().map_or(self.head, |event| event.position);
-        let placed = place(&mut batch, head, |stream| match group.versions.get(stream) {
-            Some(version) => Ok(*version),
-            None => self.heads.get_or_read(stream, || self.store.version(stream)),
-        })?;
-        Ok(group.take(placed))
     }
 
-    fn judge_take_over(&mut self, group: &mut Group, events: Vec<Recorded>) -> Result<Appended, LogError> {
-        let head = group.events.last().map_or(self.head, |event| event.position);
-        let placed = place_recorded(events, head, |stream| match group.versions.get(stream) {
-            Some(version) => Ok(*version),
-            None => self.heads.get_or_read(stream, || self.store.version(stream)),
-        })?;
-        Ok(group.take(placed))
-    }
-
-    fn judge_move(&self, group: &mut Group, step: Move) -> Result<(), LogError> {
-        let actual = match group.checkpoints.get(&step.consumer) {
-            Some(position) => *position,
-            None => self.store.checkpoint(&step.consumer)?,
+    /// Judges and writes the group, puts it on the disk, then publishes its head.
+    fn write<'w>(&mut self, group: impl Iterator<Item = &'w Work>) -> io::Result<Vec<Result<Appended, LogError>>> {
+        let store = Arc::clone(&self.store);
+        let head = self.journal.tail().head;
+        let index = store.index();
+        let mut draft = Draft {
+            store: &store,
+            index: &index,
+            head,
+            changes: Changes::default(),
+            keys: HashMap::new(),
+            sheet: self.journal.sheet(),
         };
+        let mut answers = Vec::new();
+        for work in group {
+            answers.push(draft.take(work)?);
+        }
+        let Draft { mut changes, sheet, head: new_head, .. } = draft;
+        drop(index);
+        changes.blocks = sheet.finish()?;
+        if !changes.blocks.is_empty() {
+            store.index_mut().merge(changes);
+            store.head.send_if_modified(|published| std::mem::replace(published, new_head) != new_head);
+        }
+        Ok(answers)
+    }
+
+    /// Asks for the next segment and for a snapshot when it is time. An upkeep that has ended is met at the next use of
+    /// a segment, and a snapshot that is missing costs time at the next opening only.
+    fn look_after(&mut self) {
+        if let Some(number) = self.journal.wants_segment()
+            && number != self.asked
+        {
+            self.asked = number;
+            drop(self.upkeep.send(Upkeep::Prepare(number)));
+        }
+        let tail = self.journal.tail();
+        if tail.segment >= self.saved + SAVE_SEGMENTS || self.store.index().keys.len() >= SAVE_KEYS {
+            self.saved = tail.segment;
+            let index = self.store.index().clone();
+            drop(self.upkeep.send(Upkeep::Save(Box::new((tail, index)))));
+        }
+    }
+}
+
+fn stopped(cause: &str) -> LogError {
+    let what = format!("a write failed ({cause}), and nothing is written after that");
+    LogError::Unavailable { what, source: None }
+}
+
+fn full(error: &io::Error) -> LogError {
+    let what = format!("there is no room for more events: {error}");
+    LogError::Unavailable { what, source: Some(Box::new(io::Error::from(error.kind()))) }
+}
+
+/// A group being judged and laid out.
+struct Draft<'w, 's, 'j> {
+    store: &'s Store,
+    index: &'s Index,
+    head: Position,
+    changes: Changes,
+    /// Keys of the group's batches.
+    keys: HashMap<String, KeyRecord>,
+    sheet: Sheet<'j, 'w>,
+}
+
+impl<'w> Draft<'w, '_, '_> {
+    /// Judges a piece of work and lays it out; the outer error is of the disk.
+    fn take(&mut self, work: &'w Work) -> io::Result<Result<Appended, LogError>> {
+        match work {
+            Work::Append(batch) => self.append(batch),
+            Work::TakeOver(events) => self.take_over(events),
+            Work::Checkpoint(step) => self.checkpoint(step),
+        }
+    }
+
+    fn append(&mut self, batch: &'w Batch) -> io::Result<Result<Appended, LogError>> {
+        let judged = match self.known(batch.idempotency.as_ref()) {
+            Ok(Some(answer)) => return Ok(Ok(answer)),
+            Ok(None) => self.store.leases().check(batch.lease.as_ref()),
+            Err(error) => Err(error),
+        };
+        let judged = judged.and_then(|()| judge(batch, self.head, |stream| Ok(self.version(stream))));
+        let judged = match judged {
+            Ok(judged) => judged,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let events = u32::try_from(judged.appended.last.0 - self.head.0).expect("a batch is bounded far below 2^32");
+        self.lay_out(judged.events(batch), events)?;
+        self.head = judged.appended.last;
+        self.keys.extend(judged.key(batch));
+        Ok(Ok(judged.appended))
+    }
+
+    fn take_over(&mut self, events: &'w [Recorded]) -> io::Result<Result<Appended, LogError>> {
+        let judged = judge_recorded(events, self.head, |stream| Ok(self.version(stream)));
+        let (keys, appended) = match judged {
+            Ok(judged) => judged,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        for batch in events.chunk_by(|one, next| one.batch == next.batch && one.place + 1 == next.place) {
+            let length = u32::try_from(batch.len()).expect("a batch is bounded far below 2^32");
+            self.lay_out(batch.iter().map(EventRef::from), length)?;
+        }
+        self.head = appended.last;
+        self.keys.extend(keys);
+        Ok(Ok(appended))
+    }
+
+    fn checkpoint(&mut self, step: &'w Move) -> io::Result<Result<Appended, LogError>> {
+        let known = self.changes.checkpoints.get(&step.consumer).or_else(|| self.index.checkpoints.get(&step.consumer));
+        let actual = known.copied().unwrap_or_default();
         if actual != step.expected {
-            return Err(LogError::CheckpointMoved { consumer: step.consumer, expected: step.expected, actual });
+            let (consumer, expected) = (step.consumer.clone(), step.expected);
+            return Ok(Err(LogError::CheckpointMoved { consumer, expected, actual }));
         }
-        group.checkpoints.insert(step.consumer, step.to);
+        self.sheet.checkpoint(&step.consumer, step.to)?;
+        self.changes.checkpoints.insert(step.consumer.clone(), step.to);
+        Ok(Ok(Appended { first: self.head, last: self.head, duplicate: false }))
+    }
+
+    /// The answer to a request whose key is known.
+    fn known(&self, asked: Option<&Idempotency>) -> Result<Option<Appended>, LogError> {
+        let Some(asked) = asked else { return Ok(None) };
+        let record = match self.keys.get(&asked.key) {
+            Some(record) => Some(*record),
+            None => recorded_key(self.store, self.index, &asked.key)?,
+        };
+        record.map(|record| record.answer(asked)).transpose()
+    }
+
+    fn head_of(&self, stream: NameHash) -> Head {
+        self.changes.streams.head(stream).or_else(|| self.index.streams.head(stream)).unwrap_or_default()
+    }
+
+    fn version(&self, stream: &StreamId) -> StreamVersion {
+        StreamVersion(self.head_of(name_hash(stream.as_str())).version)
+    }
+
+    fn skips(&self, stream: NameHash) -> Skips {
+        self.changes.streams.skips(stream).or_else(|| self.index.streams.skips(stream)).unwrap_or(NO_SKIPS)
+    }
+
+    /// Puts a batch's events on the sheet.
+    fn lay_out(&mut self, events: impl Iterator<Item = EventRef<'w>>, batch_events: u32) -> io::Result<()> {
+        // The newest stream: a run of its events needs its hash and its end once.
+        let mut newest: Option<(&str, NameHash, Location)> = None;
+        for event in events {
+            let (hash, previous) = match newest {
+                Some((stream, hash, location)) if stream == event.stream => (hash, location),
+                Some(_) | None => {
+                    let hash = name_hash(event.stream);
+                    (hash, self.head_of(hash).location)
+                }
+            };
+            let skips = if event.version.0.is_multiple_of(16) { self.skips(hash) } else { NO_SKIPS };
+            let location = self.sheet.event(event, batch_events, previous, &skips)?;
+            self.changes.streams.advance(&self.index.streams, hash, event.version.0, location);
+            if let (0, Some(key)) = (event.place, event.idempotency_key) {
+                self.changes.keys.insert(name_hash(key), location);
+            }
+            newest = Some((event.stream, hash, location));
+        }
         Ok(())
     }
-
-    /// Puts the group on the disk, then publishes its head.
-    fn commit(&mut self, group: Group) -> Result<(), ::sled::Error> {
-        if group.events.is_empty() && group.keys.is_empty() && group.checkpoints.is_empty() {
-            return Ok(());
-        }
-        let head = group.events.last().map_or(self.head, |event| event.position);
-        let mut rest = group.events.as_slice();
-        let mut last = Tree::default();
-        while !rest.is_empty() {
-            let (part, after) = rest.split_at(part_length(rest));
-            let mut tree = Tree::default();
-            for event in part {
-                put_event(&mut tree, event);
-            }
-            rest = after;
-            if rest.is_empty() {
-                last = tree;
-            } else {
-                tree.insert(keys::UNFINISHED, &self.head.0.to_be_bytes());
-                self.store.apply(tree)?;
-                self.store.flush()?;
-            }
-        }
-        if group.events.len() > part_length(&group.events) {
-            // The parts are on the disk before the head that makes them part of the log.
-            self.store.sync()?;
-            last.remove(keys::UNFINISHED);
-        }
-        for (key, record) in &group.keys {
-            put_key(&mut last, key, *record);
-        }
-        for (consumer, position) in &group.checkpoints {
-            last.insert(keys::checkpoint(consumer), &position.0.to_be_bytes());
-        }
-        last.insert(keys::HEAD, &head.0.to_be_bytes());
-        self.store.apply(last)?;
-        self.store.sync()?;
-        self.heads.extend(group.versions);
-        self.head = head;
-        self.published.send_if_modified(|published| std::mem::replace(published, head) != head);
-        Ok(())
-    }
-
-    fn answer(&self, answer: Answer) {
-        // A caller that went away loses its answer, not its batch.
-        match answer {
-            Answer::Append(to, result) => drop(to.send(self.unless_poisoned(result))),
-            Answer::Checkpoint(to, result) => drop(to.send(self.unless_poisoned(result))),
-        }
-    }
-
-    fn unless_poisoned<T>(&self, result: Result<T, LogError>) -> Result<T, LogError> {
-        match &self.poison {
-            None => result,
-            Some(cause) => Err(LogError::Unavailable {
-                what: "a write failed, and nothing is written after that".into(),
-                source: Some(Box::new(cause.clone())),
-            }),
-        }
-    }
 }
 
-/// The first request and what else is queued, up to the bounds of a group.
-fn drain(first: Request, queue: &mut mpsc::Receiver<Request>) -> Vec<Request> {
-    let mut bytes = weight(&first);
-    let mut requests = vec![first];
-    while requests.len() < GROUP_REQUESTS_MAX
-        && bytes < GROUP_BYTES_MAX
-        && let Ok(request) = queue.try_recv()
-    {
-        bytes += weight(&request);
-        requests.push(request);
-    }
-    requests
-}
-
-fn weight(request: &Request) -> usize {
-    match request {
-        Request::Append(batch, _) => {
-            batch.writes.iter().flat_map(|write| &write.events).map(|event| event.payload.len()).sum()
-        }
-        Request::TakeOver(events, _) => events.iter().map(|event| event.payload.len()).sum(),
-        Request::Checkpoint(..) => 0,
-    }
-}
-
-/// How many of `events` go into one part: at least one, when there is one.
-fn part_length(events: &[Recorded]) -> usize {
-    let mut bytes = 0;
-    let fits = |event: &&Recorded| {
-        let room = bytes < PART_BYTES_MAX;
-        bytes += event.payload.len();
-        room
+/// What is kept of a key that was recorded.
+pub(super) fn recorded_key(store: &Store, index: &Index, key: &str) -> Result<Option<KeyRecord>, LogError> {
+    let hash = name_hash(key);
+    let location = match index.keys.get(&hash) {
+        Some(location) => Some(*location),
+        None => store.catalogue.key(hash)?,
     };
-    events.iter().take(PART_EVENTS_MAX).take_while(fits).count()
+    location.map(|location| key_record(&store.reader, location, key)).transpose()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,232 @@
+//! What sled holds: a snapshot of the index, the places of idempotency keys, and how far the log was acknowledged.
+//!
+//! All of it can be made again from the journal, so whatever is wrong here costs time, never an event. Values stay
+//! below the size at which sled moves them to files of their own.
+
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::sled::{Batch, Db, Tree};
+
+use super::index::Index;
+use super::location::Location;
+use super::snapshot;
+use super::streams::NameHash;
+use super::tail::Tail;
+use crate::event_log::{LogError, Position};
+
+/// Bytes of a value.
+const VALUE_BYTES: usize = 4_000;
+/// Entries written at a time: sled keeps a whole batch in memory until it is complete, some ten times its size.
+const BATCH_ENTRIES: usize = 512;
+/// Memory that sled may use for pages, in bytes.
+const CACHE_BYTES: u64 = 8 << 20;
+/// Times sled is asked to open while its own worker threads still hold the file of the handle before.
+const OPEN_ATTEMPTS: u32 = 200;
+/// Wait between two such times.
+const OPEN_PAUSE: Duration = Duration::from_millis(10);
+
+const CURRENT: &[u8] = b"current";
+const ACKNOWLEDGED: &[u8] = b"acknowledged";
+
+/// The open sled directory.
+pub(super) struct Catalogue {
+    db: Db,
+    keys: Tree,
+    path: PathBuf,
+}
+
+impl Catalogue {
+    /// Opens or makes the directory. One that sled refuses is set aside, and a new one is made.
+    pub(super) fn open(path: &Path) -> Result<Self, LogError> {
+        match Self::try_open(path) {
+            Ok(catalogue) => Ok(catalogue),
+            Err(error) => {
+                let aside =
+                    set_aside(path).map_err(|cause| super::unavailable("setting the index aside".into(), cause))?;
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    aside = %aside.display(),
+                    "the index cannot be used; it is made again from the journal"
+                );
+                Self::try_open(path)
+            }
+        }
+    }
+
+    fn try_open(path: &Path) -> Result<Self, LogError> {
+        let db = open_sled(path)?;
+        let keys = guard(|| db.open_tree("keys"))?;
+        Ok(Self { db, keys, path: path.to_owned() })
+    }
+
+    /// The newest snapshot; none when there is none that can be read.
+    pub(super) fn snapshot(&self) -> Option<(Tail, Index)> {
+        let current = guard(|| self.db.get(CURRENT)).ok()??;
+        let (generation, checksum) = split(&current)?;
+        let mut bytes = Vec::new();
+        for entry in self.db.scan_prefix(prefix(generation)) {
+            bytes.extend_from_slice(&entry.ok()?.1);
+        }
+        if u64::from(crc32fast::hash(&bytes)) != checksum {
+            return None;
+        }
+        snapshot::decode(&bytes)
+    }
+
+    /// The position up to which the log was surely acknowledged.
+    pub(super) fn acknowledged(&self) -> Position {
+        let stored = guard(|| self.db.get(ACKNOWLEDGED)).ok().flatten();
+        let number = stored.and_then(|value| value.as_ref().try_into().ok().map(u64::from_be_bytes));
+        Position(number.unwrap_or_default())
+    }
+
+    /// Keeps that the log was acknowledged up to `position`; durable.
+    pub(super) fn acknowledge(&self, position: Position) -> Result<(), LogError> {
+        guard(|| self.db.insert(ACKNOWLEDGED, &position.0.to_be_bytes()))?;
+        self.sync()
+    }
+
+    /// Takes keys, then a snapshot that has them no more.
+    pub(super) fn save(&self, tail: &Tail, index: &Index) -> Result<(), LogError> {
+        self.add_keys(index.keys.iter().map(|(key, location)| (*key, *location)))?;
+        let bytes = snapshot::encode(tail, index);
+        let checksum = u64::from(crc32fast::hash(&bytes));
+        let current = guard(|| self.db.get(CURRENT))?;
+        let old = current.as_deref().and_then(split).map(|(generation, _)| generation);
+        let generation = old.map_or(1, |generation| generation + 1);
+        let chunks: Vec<&[u8]> = bytes.chunks(VALUE_BYTES).collect();
+        let mut number = 0_u32;
+        for some in chunks.chunks(BATCH_ENTRIES) {
+            let mut batch = Batch::default();
+            for chunk in some {
+                batch.insert([&prefix(generation)[..], &number.to_be_bytes()].concat(), *chunk);
+                number += 1;
+            }
+            guard(|| self.db.apply_batch(batch))?;
+        }
+        // The parts are on the disk before the entry that makes them the snapshot.
+        self.sync()?;
+        let entry = [generation.to_be_bytes(), checksum.to_be_bytes()].concat();
+        guard(|| self.db.insert(CURRENT, entry))?;
+        guard(|| self.db.insert(ACKNOWLEDGED, &tail.head.0.to_be_bytes()))?;
+        self.sync()?;
+        self.remove_generations_but(generation)
+    }
+
+    fn remove_generations_but(&self, generation: u64) -> Result<(), LogError> {
+        let mut batch = Batch::default();
+        for key in self.db.scan_prefix(b"s").keys() {
+            let key = key.map_err(failed)?;
+            if !key.starts_with(&prefix(generation)) {
+                batch.remove(key);
+            }
+        }
+        guard(|| self.db.apply_batch(batch))
+    }
+
+    /// Adds places of keys.
+    pub(super) fn add_keys(&self, keys: impl Iterator<Item = (NameHash, Location)>) -> Result<(), LogError> {
+        let mut keys = keys.peekable();
+        while keys.peek().is_some() {
+            let mut batch = Batch::default();
+            for (key, location) in keys.by_ref().take(BATCH_ENTRIES) {
+                batch.insert(&key.to_be_bytes(), &location.pack().to_be_bytes());
+            }
+            guard(|| self.keys.apply_batch(batch))?;
+            // Without it sled queues writes without bound.
+            guard(|| self.db.flush())?;
+        }
+        Ok(())
+    }
+
+    /// Where the first event of the batch with this key stands.
+    pub(super) fn key(&self, key: NameHash) -> Result<Option<Location>, LogError> {
+        let stored = guard(|| self.keys.get(key.to_be_bytes()))?;
+        let number = stored.map(|value| value.as_ref().try_into().map(u64::from_be_bytes));
+        let number =
+            number.transpose().map_err(|_| LogError::Corrupt { what: "a key of the index has no place".into() })?;
+        Ok(number.map(Location::unpack))
+    }
+
+    /// Every key here and its place.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Result<(NameHash, Location), LogError>> {
+        self.keys.iter().map(|entry| {
+            let (key, value) = entry.map_err(failed)?;
+            let key = key.as_ref().try_into().map(u128::from_be_bytes);
+            let place = value.as_ref().try_into().map(u64::from_be_bytes);
+            match (key, place) {
+                (Ok(key), Ok(place)) => Ok((key, Location::unpack(place))),
+                (Ok(_) | Err(_), _) => Err(LogError::Corrupt { what: "the index has a key that is none".into() }),
+            }
+        })
+    }
+
+    /// Forgets the snapshot and the keys, which are to be made again.
+    pub(super) fn forget(&self) -> Result<(), LogError> {
+        guard(|| self.db.remove(CURRENT))?;
+        guard(|| self.keys.clear())
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        guard(|| self.db.flush())?;
+        // sled's own flush does not reach the disk on Linux; syncing its file through a handle of ours does.
+        let synced = File::open(self.path.join("db")).and_then(|file| file.sync_data());
+        synced.map_err(|error| super::unavailable("syncing the index".into(), error))
+    }
+}
+
+fn prefix(generation: u64) -> [u8; 9] {
+    let mut prefix = [b's'; 9];
+    prefix[1..].copy_from_slice(&generation.to_be_bytes());
+    prefix
+}
+
+fn split(current: &[u8]) -> Option<(u64, u64)> {
+    let (generation, checksum) = current.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*generation), u64::from_be_bytes(checksum.try_into().ok()?)))
+}
+
+/// sled asserts in several places instead of returning an error.
+fn guard<T>(ask: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, LogError> {
+    let outcome = catch_unwind(AssertUnwindSafe(ask));
+    outcome.map_err(|_| LogError::Corrupt { what: "sled gave up on the index".into() })?.map_err(failed)
+}
+
+fn failed(error: ::sled::Error) -> LogError {
+    LogError::Unavailable { what: "using the index in sled".into(), source: Some(Box::new(error)) }
+}
+
+fn open_sled(path: &Path) -> Result<Db, LogError> {
+    let config = ::sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+    let mut attempt = 1;
+    loop {
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .map_err(|_| LogError::Corrupt { what: format!("sled gave up while opening {}", path.display()) })?;
+        match opened {
+            Ok(db) => return Ok(db),
+            // We hold the lock of the store, so it can only be a worker of a handle closed a moment ago.
+            Err(::sled::Error::Io(error)) if error.kind() == io::ErrorKind::Other && attempt < OPEN_ATTEMPTS => {
+                attempt += 1;
+                std::thread::sleep(OPEN_PAUSE);
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// Renames the directory to the first free name after it.
+pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let aside = path.with_extension(format!("damaged-{number}"));
+        if !aside.exists() {
+            std::fs::rename(path, &aside)?;
+            return Ok(aside);
+        }
+        number += 1;
+    }
+}

@@ -1,0 +1,139 @@
+//! Opening a store: the lock, the index as it was saved, and what the journal has after it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::sync::watch;
+
+use super::catalogue::{Catalogue, set_aside};
+use super::index::Index;
+use super::reader::Reader;
+use super::recovery::{Remains, Scan, Segments, check_acknowledged, drop_remains};
+use super::tail::Tail;
+use super::{Store, lock, unavailable};
+use crate::disk::Disk;
+use crate::event_log::LogError;
+
+/// Keys found in the journal after which they are handed to sled.
+const KEYS_MAX: usize = 100_000;
+
+/// Where a store's parts are.
+pub(super) struct Places<'a> {
+    pub(super) store: &'a Path,
+}
+
+impl Places<'_> {
+    pub(super) fn journal(&self) -> std::path::PathBuf {
+        self.store.join("journal")
+    }
+
+    pub(super) fn index(&self) -> std::path::PathBuf {
+        self.store.join("index")
+    }
+
+    pub(super) fn dropped(&self) -> std::path::PathBuf {
+        self.store.join("dropped")
+    }
+}
+
+/// An opened store, the end of its journal, and the segment in which its index was saved.
+pub(super) struct Opened {
+    pub(super) store: Store,
+    pub(super) tail: Tail,
+    pub(super) saved: u32,
+}
+
+/// Opens or makes the store at `path`.
+pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError> {
+    let name = path.display();
+    std::fs::create_dir_all(path).map_err(|error| unavailable(format!("creating the store at {name}"), error))?;
+    let lock = lock(path)?;
+    if path.join("db").exists() {
+        let what = format!("{name} was made by a version before 0.2: use that version to read it");
+        return Err(LogError::Unavailable { what, source: None });
+    }
+    let places = Places { store: path };
+    let reader = Arc::new(Reader::new(Arc::clone(disk), &places.journal()));
+    let segments = Segments::find(&reader)?;
+    sync_names(&**disk, path).map_err(|error| unavailable(format!("syncing the directory {name}"), error))?;
+    let catalogue = Catalogue::open(&places.index())?;
+    let (saved, index, tail, remains) = read(&reader, &segments, &catalogue)?;
+    check_acknowledged(&tail, catalogue.acknowledged())?;
+    if let Some(remains) = &remains {
+        drop_rest(&reader, &tail, remains, &places)?;
+    }
+    let head = watch::Sender::new(tail.head);
+    let index = RwLock::new(index);
+    let (leases, prepared) = (Mutex::default(), ready(&reader, &segments, &tail, remains.as_ref())?);
+    Ok(Opened { store: Store { reader, catalogue, index, leases, head, prepared, _lock: lock }, tail, saved })
+}
+
+/// The index up to the journal's end, from the snapshot on or, where that does not lead there, from the start.
+fn read(
+    reader: &Reader,
+    segments: &Segments,
+    catalogue: &Catalogue,
+) -> Result<(u32, Index, Tail, Option<Remains>), LogError> {
+    let mut spill = |index: &mut Index| spill(catalogue, index);
+    if let Some((start, mut index)) = catalogue.snapshot()
+        && start.segment <= segments.last
+    {
+        let mut scan = Scan::new(reader, segments, start);
+        if let Ok(remains) = scan.run(&mut index, &mut spill) {
+            return Ok((start.segment, index, scan.whole, remains));
+        }
+    }
+    catalogue.forget()?;
+    let mut index = Index::default();
+    let mut scan = Scan::new(reader, segments, Tail::START);
+    let remains = scan.run(&mut index, &mut spill)?;
+    Ok((1, index, scan.whole, remains))
+}
+
+/// Hands keys to sled when there are many.
+fn spill(catalogue: &Catalogue, index: &mut Index) -> Result<(), LogError> {
+    if index.keys.len() < KEYS_MAX {
+        return Ok(());
+    }
+    catalogue.add_keys(index.keys.drain())
+}
+
+fn drop_rest(reader: &Reader, tail: &Tail, remains: &Remains, places: &Places<'_>) -> Result<(), LogError> {
+    tracing::warn!(
+        head = %tail.head,
+        segment = remains.from.segment(),
+        offset = remains.from.offset(),
+        "dropped the beginning of a write that was cut short and never acknowledged"
+    );
+    let dropped = drop_remains(reader, remains, &places.dropped());
+    dropped.map_err(|error| unavailable("dropping the beginning of a write".into(), error))
+}
+
+/// A segment after the last used one is ready for use, unless something was dropped from it.
+fn ready(
+    reader: &Reader,
+    segments: &Segments,
+    tail: &Tail,
+    remains: Option<&Remains>,
+) -> Result<Arc<super::tail::Prepared>, LogError> {
+    let next = tail.segment + 1;
+    let clean = segments.last == next && remains.is_none_or(|remains| remains.to < next);
+    let prepared = if clean { Some((next, reader.file(next)?)) } else { None };
+    Ok(Arc::new(Mutex::new(prepared)))
+}
+
+/// Makes the store's parts durable by their names, and the store by its own.
+fn sync_names(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
+    disk.sync_directory(path)?;
+    let absolute = path.canonicalize()?;
+    absolute.parent().map_or(Ok(()), |parent| disk.sync_directory(parent))
+}
+
+/// Sets the index aside, so that the next opening makes it again.
+pub(super) fn set_index_aside(path: &Path) -> Result<(), LogError> {
+    let index = Places { store: path }.index();
+    if index.exists() {
+        set_aside(&index).map_err(|error| unavailable(format!("setting {} aside", index.display()), error))?;
+    }
+    Ok(())
+}

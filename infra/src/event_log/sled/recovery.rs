@@ -1,0 +1,270 @@
+//! Finding the end of the journal when it is opened, and telling a write that was cut short from damage.
+//!
+//! A group is acknowledged after its sync, so what a crash leaves of a group that was not synced may be dropped, and
+//! nothing else may. A disk writes whole sectors: where a block that is not right has a sector without a byte of it, the
+//! write was cut short; where every sector has something, the block was written and its bytes were changed later.
+
+use std::path::Path;
+
+use super::block::{self, Block};
+use super::index::{Changes, Index, Unfinished};
+use super::location::Location;
+use super::reader::{Pass, Reader};
+use super::segment;
+use super::tail::{Tail, first_header};
+use super::unavailable;
+use crate::disk::DiskFile;
+use crate::event_log::{LogError, Position};
+
+/// Bytes that a disk writes whole.
+const SECTOR_BYTES: usize = 512;
+/// Fewer zeros than this may be part of what was written.
+const ZEROS_MIN: usize = 16;
+
+/// The segments of a journal, as their files are named.
+pub(super) struct Segments {
+    pub(super) last: u32,
+}
+
+impl Segments {
+    /// The segments in the journal's directory; one is made when there is none.
+    pub(super) fn find(reader: &Reader) -> Result<Self, LogError> {
+        let (disk, directory) = (reader.disk(), reader.directory());
+        let failed = |error| unavailable(format!("looking for the journal in {}", directory.display()), error);
+        disk.create_dir_all(directory).map_err(failed)?;
+        let mut numbers: Vec<u32> =
+            disk.list(directory).map_err(failed)?.iter().filter_map(|n| segment::number(n)).collect();
+        numbers.sort_unstable();
+        if let Some((number, _)) = (1..).zip(&numbers).find(|(number, found)| number != *found) {
+            return Err(LogError::Corrupt { what: format!("segment {number} of the journal is missing") });
+        }
+        let mut last = u32::try_from(numbers.len()).expect("numbers of 32 bits that differ");
+        last -= u32::from(last > 0 && is_unfinished(reader, last)?);
+        if last == 0 {
+            make_first(reader).map_err(|error| unavailable("making the journal".into(), error))?;
+            last = 1;
+        }
+        Ok(Self { last })
+    }
+}
+
+/// Removes the last segment's file when it was not filled before a crash, or the first one's when it was not begun.
+fn is_unfinished(reader: &Reader, number: u32) -> Result<bool, LogError> {
+    let bytes = reader.file(number)?.length().map_err(|error| unavailable("reading the journal".into(), error))?;
+    let filled = bytes == u64::from(segment::length(number));
+    let begun = reader.segment_header(number)?.is_some();
+    if begun || (filled && number > 1) || !rest_is_zero(reader, number, 0)? {
+        return Ok(false);
+    }
+    let path = segment::path(reader.directory(), number);
+    reader.forget(number);
+    reader.disk().remove(&path).map_err(|error| unavailable(format!("removing {}", path.display()), error))?;
+    Ok(true)
+}
+
+fn make_first(reader: &Reader) -> std::io::Result<()> {
+    let file = segment::create(&**reader.disk(), reader.directory(), 1)?;
+    file.write_at(&first_header(), 0)?;
+    file.sync_data()
+}
+
+/// What was found after the last whole batch: the rest of a write that was cut short.
+pub(super) struct Remains {
+    /// Where the dropped bytes begin.
+    pub(super) from: Location,
+    /// The last segment that has any.
+    pub(super) to: u32,
+}
+
+/// A pass over the journal to its end.
+pub(super) struct Scan<'a> {
+    reader: &'a Reader,
+    segments: &'a Segments,
+    /// Where the journal stands after the last whole block.
+    tail: Tail,
+    /// Where it stands after the last whole batch; everything up to there is in the index.
+    pub(super) whole: Tail,
+}
+
+impl<'a> Scan<'a> {
+    /// A pass that starts at `start`.
+    pub(super) fn new(reader: &'a Reader, segments: &'a Segments, start: Tail) -> Self {
+        Self { reader, segments, tail: start, whole: start }
+    }
+
+    /// Reads to the end into `index`; `spill` is called at each segment's end. Gives what is to be dropped.
+    ///
+    /// # Errors
+    /// `Corrupt` where something is damaged; `whole` tells how far it was not.
+    pub(super) fn run(
+        &mut self,
+        index: &mut Index,
+        mut spill: impl FnMut(&mut Index) -> Result<(), LogError>,
+    ) -> Result<Option<Remains>, LogError> {
+        let reader = self.reader;
+        check_segment(reader, self.tail.segment, None)?;
+        let mut pass = Pass::new(reader, self.tail.location());
+        let mut changes = Changes::default();
+        let mut unfinished: Option<Unfinished> = None;
+        loop {
+            let header = pass.peek()?.filter(|header| follows(header, &self.tail));
+            let block = if header.is_some() { pass.block()? } else { None };
+            if let Some((location, block)) = block {
+                unfinished = changes.take(index, location, &block, unfinished)?;
+                self.tail = after(&self.tail, &block);
+                if unfinished.is_none() {
+                    index.merge(std::mem::take(&mut changes));
+                    self.whole = self.tail;
+                }
+            } else if goes_on(reader, &self.tail, self.segments)? {
+                (self.tail.segment, self.tail.offset) = (self.tail.segment + 1, Tail::START.offset);
+                check_segment(reader, self.tail.segment, Some(&self.tail))?;
+                pass.next_segment();
+                spill(index)?;
+            } else {
+                return self.judge_end();
+            }
+        }
+    }
+
+    fn judge_end(&self) -> Result<Option<Remains>, LogError> {
+        let Tail { segment, offset, .. } = self.tail;
+        let mut to = segment;
+        let rest = rest_is_zero(self.reader, segment, offset)?;
+        if !rest {
+            judge_rest(self.reader, &self.tail)?;
+        }
+        // A segment that was prepared may have got blocks of the same write, but not its header.
+        if segment < self.segments.last && !rest_is_zero(self.reader, segment + 1, 0)? {
+            to = segment + 1;
+        }
+        let dropped = !rest || to != segment || self.whole != self.tail;
+        Ok(dropped.then(|| Remains { from: self.whole.location(), to }))
+    }
+}
+
+/// Where the journal stands after a block.
+fn after(before: &Tail, block: &Block<'_>) -> Tail {
+    let length = u32::try_from(block.header.block_bytes()).expect("a block fits a segment");
+    Tail {
+        segment: before.segment,
+        offset: before.offset + length,
+        previous: block.header.checksum,
+        chain: block.chain(),
+        head: block.header.last(),
+    }
+}
+
+fn follows(header: &block::Header, tail: &Tail) -> bool {
+    header.previous == tail.previous && header.first.0 == tail.head.0 + 1
+}
+
+/// Whether the journal goes on in the next segment: that is in use, and nothing more is in this one.
+fn goes_on(reader: &Reader, tail: &Tail, segments: &Segments) -> Result<bool, LogError> {
+    if tail.segment == segments.last || reader.segment_header(tail.segment + 1)?.is_none() {
+        return Ok(false);
+    }
+    if rest_is_zero(reader, tail.segment, tail.offset)? {
+        return Ok(true);
+    }
+    Err(damaged(tail))
+}
+
+fn damaged(tail: &Tail) -> LogError {
+    let (segment, offset, head) = (tail.segment, tail.offset, tail.head);
+    LogError::Corrupt { what: format!("segment {segment} at {offset}: the block after event {head} is damaged") }
+}
+
+/// A used segment is as long as its header says, and follows the block before it.
+fn check_segment(reader: &Reader, number: u32, before: Option<&Tail>) -> Result<(), LogError> {
+    let corrupt = |what: String| Err(LogError::Corrupt { what: format!("segment {number} {what}") });
+    let Some(header) = reader.segment_header(number)? else { return corrupt("has no header".into()) };
+    if let Some(tail) = before
+        && (header.previous, header.first.0) != (tail.previous, tail.head.0 + 1)
+    {
+        return corrupt(format!("does not follow event {}", tail.head));
+    }
+    let length = reader.file(number)?.length();
+    let length = length.map_err(|error| unavailable(format!("reading segment {number} of the journal"), error))?;
+    if header.bytes != segment::length(number) || length != u64::from(header.bytes) {
+        return corrupt(format!("is {length} bytes long, not {}: it was cut or grew", segment::length(number)));
+    }
+    Ok(())
+}
+
+/// Whether a segment has nothing from `offset` on.
+pub(super) fn rest_is_zero(reader: &Reader, number: u32, offset: u32) -> Result<bool, LogError> {
+    let mut pass = Pass::new(reader, Location::new(number, offset, 0));
+    loop {
+        let bytes = pass.bytes(1)?;
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        let length = bytes.len();
+        pass.skip(length);
+    }
+}
+
+/// What stands after the last whole block of the last used segment is the rest of a write that was cut short, or damage.
+fn judge_rest(reader: &Reader, tail: &Tail) -> Result<(), LogError> {
+    let mut pass = Pass::new(reader, tail.location());
+    let extent = match pass.peek()? {
+        Some(header) if follows(&header, tail) => header.block_bytes(),
+        Some(_) => return Err(damaged(tail)),
+        None => block::HEADER_BYTES,
+    };
+    let bytes = pass.bytes(extent)?;
+    let extent = &bytes[..extent.min(bytes.len())];
+    if has_unwritten_sector(extent, tail.offset) { Ok(()) } else { Err(damaged(tail)) }
+}
+
+/// Whether some sector has nothing of a block that starts at `offset`.
+fn has_unwritten_sector(block: &[u8], offset: u32) -> bool {
+    let into = offset as usize % SECTOR_BYTES;
+    let (first, rest) = block.split_at((SECTOR_BYTES - into).min(block.len()));
+    std::iter::once(first)
+        .chain(rest.chunks(SECTOR_BYTES))
+        .any(|part| part.len() >= ZEROS_MIN && part.iter().all(|byte| *byte == 0))
+}
+
+/// Keeps what is dropped in `directory`, then fills its place with zeros.
+pub(super) fn drop_remains(reader: &Reader, remains: &Remains, directory: &Path) -> std::io::Result<()> {
+    let disk = reader.disk();
+    disk.create_dir_all(directory)?;
+    for number in remains.from.segment()..=remains.to {
+        let start = if number == remains.from.segment() { remains.from.offset() } else { 0 };
+        let file = disk.open(&segment::path(reader.directory(), number))?;
+        let end = keep(&*file, start, number, reader, directory)?;
+        segment::zero(&*file, u64::from(start), end)?;
+        file.sync_data()?;
+    }
+    Ok(())
+}
+
+/// Copies what a segment has from `start` on; gives where that ends.
+fn keep(file: &dyn DiskFile, start: u32, number: u32, reader: &Reader, directory: &Path) -> std::io::Result<u64> {
+    let mut bytes = vec![0; usize::try_from(file.length()?).unwrap_or(usize::MAX) - start as usize];
+    file.read_at(&mut bytes, u64::from(start))?;
+    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if used > 0 {
+        let kept = reader.disk().create(&directory.join(format!("{number:010}-{start}.bytes")))?;
+        kept.write_at(&bytes[..used], 0)?;
+        kept.sync_data()?;
+        reader.disk().sync_directory(directory)?;
+    }
+    Ok(u64::from(start) + used as u64)
+}
+
+/// Refuses a journal that ends before what was acknowledged.
+pub(super) fn check_acknowledged(tail: &Tail, acknowledged: Position) -> Result<(), LogError> {
+    if tail.head >= acknowledged {
+        return Ok(());
+    }
+    let head = tail.head;
+    Err(LogError::Corrupt {
+        what: format!("the journal ends at event {head}, but events up to {acknowledged} were acknowledged"),
+    })
+}

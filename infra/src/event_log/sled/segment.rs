@@ -1,0 +1,105 @@
+//! Segments of the journal: files filled with zeros before they are used, so that a later sync has no length to record.
+//!
+//! A segment starts with a header of 32 bytes: `BISHUIJ1`, its number and length (4 bytes each), the position of its
+//! first event (8), the checksum of the block before (4), and the CRC-32 of all that (4), little-endian.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::disk::{Disk, DiskFile};
+use crate::event_log::Position;
+
+/// Bytes of a segment's header.
+pub(super) const HEADER_BYTES: usize = 32;
+/// Offset of the first block.
+pub(super) const FIRST_BLOCK: u32 = 32;
+/// Length of the first segment; each is twice as long as the one before, up to [`BYTES_MAX`].
+const BYTES_MIN: u32 = 1 << 20;
+/// Most bytes of a segment.
+pub(super) const BYTES_MAX: u32 = 16 << 20;
+/// Bytes of zeros written at a time.
+const ZEROS: usize = 1 << 20;
+const MAGIC: [u8; 8] = *b"BISHUIJ1";
+
+/// What stands at the start of a segment in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) number: u32,
+    pub(super) bytes: u32,
+    /// Position of the first event in it, or of the next one when it has none.
+    pub(super) first: Position,
+    /// Checksum of the last block before it; 0 for the first segment.
+    pub(super) previous: u32,
+}
+
+impl Header {
+    /// The stored form.
+    pub(super) fn to_bytes(self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[8..12].copy_from_slice(&self.number.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.bytes.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.first.0.to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.previous.to_le_bytes());
+        let checksum = crc32fast::hash(&bytes[..28]);
+        bytes[28..].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// The header in its stored form; none when it is not right.
+    pub(super) fn parse(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
+        let number = |at: usize| bytes[at..].first_chunk().map(|four| u32::from_le_bytes(*four));
+        let first = bytes[16..].first_chunk().map(|eight| u64::from_le_bytes(*eight))?;
+        let right = bytes[..8] == MAGIC && number(28)? == crc32fast::hash(&bytes[..28]);
+        right.then_some(Self { number: number(8)?, bytes: number(12)?, first: Position(first), previous: number(24)? })
+    }
+}
+
+/// Length of segment `number`, from 1.
+pub(super) fn length(number: u32) -> u32 {
+    let doublings = number.saturating_sub(1).min(BYTES_MAX.ilog2() - BYTES_MIN.ilog2());
+    BYTES_MIN << doublings
+}
+
+/// The file of segment `number` in `directory`.
+pub(super) fn path(directory: &Path, number: u32) -> PathBuf {
+    directory.join(format!("{number:010}.seg"))
+}
+
+/// The number of the segment in a file of this name; none for other files.
+pub(super) fn number(name: &str) -> Option<u32> {
+    let digits = name.strip_suffix(".seg").filter(|digits| digits.len() == 10)?;
+    digits.parse().ok().filter(|number| *number > 0)
+}
+
+/// Makes segment `number`, filled with zeros, durable with its name.
+pub(super) fn create(disk: &dyn Disk, directory: &Path, number: u32) -> io::Result<Box<dyn DiskFile>> {
+    let path = path(directory, number);
+    let made = fill(disk, &path, u64::from(length(number)));
+    if made.is_err() {
+        // Half a segment must not be taken for a damaged one. What went wrong is the answer, not this.
+        drop(disk.remove(&path));
+    }
+    let file = made?;
+    disk.sync_directory(directory)?;
+    Ok(file)
+}
+
+fn fill(disk: &dyn Disk, path: &Path, length: u64) -> io::Result<Box<dyn DiskFile>> {
+    let file = disk.create(path)?;
+    zero(&*file, 0, length)?;
+    file.sync_data()?;
+    Ok(file)
+}
+
+/// Writes zeros from `start` to `end`; they are durable after a sync.
+pub(super) fn zero(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
+    let zeros = vec![0; ZEROS];
+    let mut at = start;
+    while at < end {
+        let length = usize::try_from(end - at).map_or(ZEROS, |rest| rest.min(ZEROS));
+        file.write_at(&zeros[..length], at)?;
+        at += length as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! The end of the journal, and the writing of a group of batches there.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use sha2::{Digest as _, Sha256};
+
+use super::block::{
+    self, CHAIN_BYTES, HEADER_BYTES, Link, SKIP_LEVELS, Skips, put_batch, put_checkpoint, put_event, seal,
+};
+use super::location::{BLOCK_EVENTS_MAX, Location, SEGMENTS_MAX};
+use super::reader::Reader;
+use super::segment;
+use crate::disk::DiskFile;
+use crate::event_log::leaf::{Hash, leaf_hash};
+use crate::event_log::{EventRef, Position};
+
+/// Bytes after which a block takes no further event: what is read to look one event up.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// Where the journal ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub(super) segment: u32,
+    pub(super) offset: u32,
+    /// Checksum of the last block.
+    pub(super) previous: u32,
+    /// Chain value of the last block.
+    pub(super) chain: Hash,
+    /// Position of the last event.
+    pub(super) head: Position,
+}
+
+impl Tail {
+    /// Where the first block of a journal goes.
+    pub(super) const START: Self =
+        Self { segment: 1, offset: segment::FIRST_BLOCK, previous: 0, chain: [0; CHAIN_BYTES], head: Position(0) };
+
+    /// The place of the next block.
+    pub(super) fn location(&self) -> Location {
+        Location::new(self.segment, self.offset, 0)
+    }
+}
+
+/// A segment that was filled with zeros ahead of its use.
+pub(super) type Prepared = Mutex<Option<(u32, Arc<dyn DiskFile>)>>;
+
+/// The journal as its one writer has it.
+pub(super) struct Journal {
+    reader: Arc<Reader>,
+    tail: Tail,
+    file: Arc<dyn DiskFile>,
+    prepared: Arc<Prepared>,
+}
+
+/// Makes segment `number` ready unless it is, and gives its file.
+fn prepare(reader: &Reader, prepared: &Prepared, number: u32) -> io::Result<Arc<dyn DiskFile>> {
+    let mut slot = prepared.lock().expect("no holder of the prepared segment panics");
+    if let Some((ready, file)) = &*slot
+        && *ready == number
+    {
+        return Ok(Arc::clone(file));
+    }
+    if number > SEGMENTS_MAX {
+        return Err(io::Error::other("the journal has as many segments as it can"));
+    }
+    let file: Arc<dyn DiskFile> = segment::create(&**reader.disk(), reader.directory(), number)?.into();
+    *slot = Some((number, Arc::clone(&file)));
+    Ok(file)
+}
+
+/// Makes segment `number` ready ahead of its use. A failure is met again by the append that needs the segment.
+pub(super) fn prepare_ahead(reader: &Reader, prepared: &Prepared, number: u32) {
+    if let Err(error) = prepare(reader, prepared, number) {
+        tracing::warn!(segment = number, error = &error as &dyn std::error::Error, "cannot prepare a segment");
+    }
+}
+
+impl Journal {
+    /// A journal that ends at `tail` in `file`.
+    pub(super) fn new(reader: Arc<Reader>, tail: Tail, file: Arc<dyn DiskFile>, prepared: Arc<Prepared>) -> Self {
+        Self { reader, tail, file, prepared }
+    }
+
+    /// Where it ends.
+    pub(super) fn tail(&self) -> Tail {
+        self.tail
+    }
+
+    /// The segment to be prepared, once more than half of the present one is used.
+    pub(super) fn wants_segment(&self) -> Option<u32> {
+        (self.tail.offset > segment::length(self.tail.segment) / 2).then_some(self.tail.segment + 1)
+    }
+
+    /// Makes sure that `bytes` more can be written without a segment that cannot be had.
+    pub(super) fn reserve(&self, bytes: usize) -> io::Result<()> {
+        let room = segment::length(self.tail.segment) - self.tail.offset;
+        if bytes < room as usize {
+            return Ok(());
+        }
+        prepare(&self.reader, &self.prepared, self.tail.segment + 1).map(drop)
+    }
+
+    /// Starts a group at the end.
+    pub(super) fn sheet<'e>(&mut self) -> Sheet<'_, 'e> {
+        let tail = self.tail;
+        Sheet { journal: self, tail, bytes: Vec::new(), open: None, blocks: Vec::new() }
+    }
+}
+
+/// The block being filled.
+struct Open<'e> {
+    /// Where it starts in the sheet's bytes.
+    start: usize,
+    first: Position,
+    events: u32,
+    leaves: Sha256,
+    last: Option<EventRef<'e>>,
+}
+
+/// A group on its way into the journal: nothing of it counts before it is finished.
+pub(super) struct Sheet<'j, 'e> {
+    journal: &'j mut Journal,
+    /// Where the next block of the group starts.
+    tail: Tail,
+    /// Bytes for the present segment, not yet written; they end at the tail and the open block.
+    bytes: Vec<u8>,
+    open: Option<Open<'e>>,
+    /// Where the group's blocks stand, and their first positions.
+    blocks: Vec<(Location, Position)>,
+}
+
+impl<'e> Sheet<'_, 'e> {
+    /// Adds an event; `previous` is where the event before it in its stream stands.
+    pub(super) fn event(
+        &mut self,
+        event: EventRef<'e>,
+        batch_events: u32,
+        previous: Location,
+        skips: &Skips,
+    ) -> io::Result<Location> {
+        let mut location = self.put(event, batch_events, previous, skips);
+        if location.is_none() {
+            self.close();
+            location = self.put(event, batch_events, previous, skips);
+        }
+        if location.is_none() {
+            self.switch()?;
+            location = self.put(event, batch_events, previous, skips);
+        }
+        location.ok_or_else(|| io::Error::other("an event within the bounds is larger than a segment"))
+    }
+
+    /// Adds a checkpoint.
+    pub(super) fn checkpoint(&mut self, consumer: &str, to: Position) -> io::Result<()> {
+        // Names are bounded, so that many bytes are enough.
+        const ROOM: usize = 1 << 10;
+        let used = self.open.as_ref().map_or(0, |open| self.bytes.len() - open.start);
+        if used > BLOCK_BYTES {
+            self.close();
+        }
+        if self.room() < used + ROOM {
+            self.switch()?;
+        }
+        self.open_block();
+        put_checkpoint(&mut self.bytes, consumer, to);
+        // What follows needs its envelope again.
+        if let Some(open) = &mut self.open {
+            open.last = None;
+        }
+        Ok(())
+    }
+
+    /// Writes the group and syncs it; gives where its blocks stand.
+    pub(super) fn finish(mut self) -> io::Result<Vec<(Location, Position)>> {
+        self.close();
+        self.write()?;
+        self.journal.tail = self.tail;
+        Ok(self.blocks)
+    }
+
+    /// Bytes of the present segment after the tail.
+    fn room(&self) -> usize {
+        (segment::length(self.tail.segment) - self.tail.offset) as usize
+    }
+
+    fn open_block(&mut self) -> &mut Open<'e> {
+        let (start, first) = (self.bytes.len(), Position(self.tail.head.0 + 1));
+        let (bytes, chain) = (&mut self.bytes, &self.tail.chain);
+        self.open.get_or_insert_with(|| {
+            bytes.resize(start + HEADER_BYTES + CHAIN_BYTES, 0);
+            Open { start, first, events: 0, leaves: Sha256::new_with_prefix(chain), last: None }
+        })
+    }
+
+    /// Adds an event to the open block; none, and nothing added, where it does not fit.
+    fn put(&mut self, event: EventRef<'e>, batch_events: u32, previous: Location, skips: &Skips) -> Option<Location> {
+        let room = self.room();
+        let segment_offset = (self.tail.segment, self.tail.offset);
+        self.open_block();
+        let open = self.open.as_mut().expect("it was opened");
+        let bytes = &mut self.bytes;
+        let before = bytes.len();
+        let place = u16::try_from(open.events).ok().filter(|place| *place <= BLOCK_EVENTS_MAX)?;
+        let last = open.last.filter(|last| last.batch == event.batch);
+        if last.is_none() {
+            put_batch(bytes, &event, batch_events);
+        }
+        let adjacent = last.is_some_and(|last| last.stream == event.stream && last.version.0 + 1 == event.version.0);
+        let link = if adjacent { Link::Adjacent } else { Link::At(previous) };
+        put_event(bytes, &event, last.map(|last| last.kind), link, skips);
+        let length = bytes.len() - open.start;
+        if length > room || (length > BLOCK_BYTES && open.events > 0) {
+            bytes.truncate(before);
+            return None;
+        }
+        open.leaves.update(leaf_hash(&event));
+        (open.events, open.last) = (open.events + 1, Some(event));
+        Some(Location::new(segment_offset.0, segment_offset.1, place))
+    }
+
+    /// Ends the open block.
+    fn close(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        if self.bytes.len() == open.start + HEADER_BYTES + CHAIN_BYTES {
+            self.bytes.truncate(open.start);
+            return;
+        }
+        let chain: Hash = open.leaves.finalize().into();
+        let chain_at = open.start + HEADER_BYTES;
+        self.bytes[chain_at..chain_at + CHAIN_BYTES].copy_from_slice(&chain);
+        let checksum = seal(&mut self.bytes, open.start, self.tail.previous, open.first, open.events);
+        self.blocks.push((self.tail.location(), open.first));
+        let length = u32::try_from(self.bytes.len() - open.start).expect("a block fits a segment");
+        let head = Position(self.tail.head.0 + u64::from(open.events));
+        self.tail = Tail { offset: self.tail.offset + length, previous: checksum, chain, head, ..self.tail };
+    }
+
+    /// Goes on in the next segment. What is in this one is on the disk first: a used segment after a broken block then
+    /// tells damage from a write that was cut short.
+    fn switch(&mut self) -> io::Result<()> {
+        self.close();
+        self.write()?;
+        let number = self.tail.segment + 1;
+        let file = prepare(&self.journal.reader, &self.journal.prepared, number)?;
+        self.journal.file = file;
+        let header = segment::Header {
+            number,
+            bytes: segment::length(number),
+            first: Position(self.tail.head.0 + 1),
+            previous: self.tail.previous,
+        };
+        self.bytes.extend_from_slice(&header.to_bytes());
+        self.tail.segment = number;
+        self.tail.offset = Tail::START.offset;
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
+        let start = u64::from(self.tail.offset) - self.bytes.len() as u64;
+        self.journal.file.write_at(&self.bytes, start)?;
+        self.journal.file.sync_data()?;
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
+/// The header of the first segment, which is written when the journal is made.
+pub(super) fn first_header() -> [u8; block::HEADER_BYTES] {
+    segment::Header { number: 1, bytes: segment::length(1), first: Position(1), previous: 0 }.to_bytes()
+}
+
+/// No skips: what an event carries whose version 16 does not divide.
+pub(super) const NO_SKIPS: Skips = [Location::NONE; SKIP_LEVELS];
