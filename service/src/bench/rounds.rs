@@ -13,7 +13,7 @@ use super::writers::Timed;
 /// A round in which half of the bare commits take longer measures the machine's other work.
 const BARE_MEDIAN_MAX: Duration = Duration::from_millis(1);
 /// Rounds discarded for one figure before such rounds are kept: the disk is that slow.
-const DISCARDED_MAX: u32 = 10;
+const DISCARDED_MAX: u32 = 20;
 
 /// What became of the rounds.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize)]
