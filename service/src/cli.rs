@@ -3,6 +3,7 @@
 mod acts;
 mod answer;
 mod args;
+mod bench;
 mod demo;
 mod explanation;
 mod lists;
@@ -64,6 +65,7 @@ async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
         Task::Demonstrate(args) => serve::demonstrate(args, output).await,
         Task::Init => offline::init(&cli.data, output).await,
         Task::Config(command) => offline::config(&cli, command, output),
+        Task::Bench(command) => bench::run(&cli, command, output).await,
         Task::Doctor => offline::doctor(&cli, output).await,
         Task::Token(command) => tokens::run(&cli, command, output),
         Task::Drill(scenario) => offline::drill(scenario, output).await,

@@ -3,6 +3,7 @@
 mod answers;
 mod bad_files;
 mod bad_settings;
+mod bench;
 mod hostile;
 mod large;
 mod office;

@@ -1,5 +1,6 @@
 //! Commands and options.
 
+mod bench;
 mod follow_up;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::{Month, Period};
 use clap::{Args, Parser, Subcommand};
 
+pub(super) use bench::{BenchCommand, BenchStoreArgs, StorePlace};
 pub(super) use follow_up::{ImpactArgs, InterviewCommand, MailCommand, NoticesCommand, PayArgs, SettleArgs};
 
 /// Bishui 碧水: assessment, escalation and ecological compensation for a municipality's water sections.
@@ -125,6 +127,9 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Check the store from end to end
     Doctor,
+    /// Measure the speed of a store on this machine
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Bearer tokens of the HTTP interface
     #[command(subcommand)]
     Token(TokenCommand),

@@ -8,8 +8,8 @@ use bishui_infra::event_log::Position;
 use serde_json::Value;
 
 use super::args::{
-    Command, ConfigCommand, DeclareArgs, DemoArgs, InterviewCommand, MailCommand, NoticesCommand, PlanCommand,
-    PreviewFlag, ServeArgs, TokenCommand,
+    BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, InterviewCommand, MailCommand, NoticesCommand,
+    PlanCommand, PreviewFlag, ServeArgs, TokenCommand,
 };
 use super::output::Output;
 use super::{explanation, lists, standing};
@@ -33,6 +33,8 @@ pub(super) enum Task<'a> {
     Config(&'a ConfigCommand),
     /// Check the store.
     Doctor,
+    /// Measure a store.
+    Bench(&'a BenchCommand),
     /// Make, list or revoke tokens.
     Token(&'a TokenCommand),
     /// Play a scenario.
@@ -92,6 +94,7 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Init => Task::Init,
         Command::Config(command) => Task::Config(command),
         Command::Doctor => Task::Doctor,
+        Command::Bench(command) => Task::Bench(command),
         Command::Token(command) => Task::Token(command),
         Command::Drill { scenario } => Task::Drill(scenario),
         Command::Classify { file } => Task::Classify(file),
