@@ -11,7 +11,7 @@ pub trait Disk: Send + Sync {
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Names of the files in a directory, in no order.
     fn list(&self, directory: &Path) -> io::Result<Vec<String>>;
-    /// Makes an empty file, in the place of an old one.
+    /// Makes an empty file; an error of the kind `AlreadyExists` when there is one.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Opens a file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
@@ -49,7 +49,7 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(File::options().create(true).truncate(true).read(true).write(true).open(path)?))
+        Ok(Box::new(File::options().create_new(true).read(true).write(true).open(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

@@ -1,3 +1,5 @@
 //! What several tests of the whole system share.
 
+pub mod dice;
+pub mod forgetful_disk;
 pub mod watched_log;

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bishui_infra::event_log::Position;
+use bishui_tests::dice::Dice;
 
 mod check;
 mod victim;
@@ -53,7 +54,7 @@ fn a_killed_log_keeps_what_it_acknowledged() {
     let rounds = number("BISHUI_CRASH_ROUNDS").unwrap_or(ROUNDS);
     let seed = number("BISHUI_CRASH_SEED").unwrap_or(20_260_305);
     println!("{rounds} kills, BISHUI_CRASH_SEED={seed}");
-    let mut random = seed;
+    let mut random = Dice::new(seed);
     let mut store = tempfile::tempdir().unwrap();
     let mut known = Vec::new();
     let mut total = 0;
@@ -63,8 +64,8 @@ fn a_killed_log_keeps_what_it_acknowledged() {
             known.clear();
         }
         // One round in eight is killed while it opens the store.
-        let wanted = if next(&mut random).is_multiple_of(8) { 0 } else { next(&mut random) % ACKNOWLEDGEMENTS_MAX + 1 };
-        let steps = next(&mut random) % STEPS_MAX;
+        let wanted = if random.next().is_multiple_of(8) { 0 } else { random.next() % ACKNOWLEDGEMENTS_MAX + 1 };
+        let steps = random.next() % STEPS_MAX;
         let acknowledged = kill_after(store.path(), wanted, steps);
         total += acknowledged.len();
         known.extend(acknowledged);
@@ -85,9 +86,9 @@ fn kill_after(store: &Path, wanted: u64, steps: u64) -> Vec<Acknowledged> {
     for _ in 0..wanted {
         acknowledged.push(parse(&lines.next().expect("the victim lives until it is killed").unwrap()));
     }
-    let mut idle = steps;
+    let mut idle = Dice::new(steps);
     for _ in 0..steps {
-        std::hint::black_box(next(&mut idle));
+        std::hint::black_box(idle.next());
     }
     victim.kill().unwrap();
     // What it printed between the last line read and its end was acknowledged too.
@@ -104,13 +105,4 @@ fn parse(line: &str) -> Acknowledged {
 
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|value| value.parse().unwrap())
-}
-
-/// The next number of a `SplitMix64` sequence.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

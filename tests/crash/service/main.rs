@@ -14,6 +14,7 @@ mod server;
 mod told;
 mod victim;
 
+use bishui_tests::dice::Dice;
 use check::{Outcome, examine};
 use pass::{DOT, Kill, Pass};
 use server::Server;
@@ -40,7 +41,7 @@ fn a_killed_office_loses_nothing_and_repeats_nothing() {
     let rounds = number("BISHUI_CRASH_ROUNDS").unwrap_or(ROUNDS);
     let seed = number("BISHUI_CRASH_SEED").unwrap_or(20_260_305);
     println!("{rounds} kills with each kind of mail, BISHUI_CRASH_SEED={seed}");
-    let mut random = seed;
+    let mut random = Dice::new(seed);
     let references = [undisturbed(false), undisturbed(true)];
     for reference in &references {
         let mut kills = 0;
@@ -86,13 +87,13 @@ fn undisturbed(over_smtp: bool) -> Reference {
 }
 
 /// Plays the scenario with at most `kills_max` kills and gives how many there were.
-fn one_pass(kills_max: u64, reference: &Reference, random: &mut u64) -> u64 {
+fn one_pass(kills_max: u64, reference: &Reference, random: &mut Dice) -> u64 {
     let mut pass = Pass::new(mail_server(reference.is_over_smtp()), None);
     let mut kills = 0;
     loop {
         let kill = (kills < kills_max).then(|| some_kill(reference, random));
         // One client in four has not heard of the last acts and does them again.
-        let lost = if next(random).is_multiple_of(4) { next(random) % 3 + 1 } else { 0 };
+        let lost = if random.next().is_multiple_of(4) { random.next() % 3 + 1 } else { 0 };
         if !pass.run(kill.as_ref(), lost) {
             break;
         }
@@ -105,16 +106,16 @@ fn one_pass(kills_max: u64, reference: &Reference, random: &mut u64) -> u64 {
     kills
 }
 
-fn some_kill(reference: &Reference, random: &mut u64) -> Kill {
-    let moment = usize::try_from(next(random) % (MOMENTS.len() as u64)).expect("a small number");
-    let (prefix, halted) = match next(random) % 4 {
+fn some_kill(reference: &Reference, random: &mut Dice) -> Kill {
+    let moment = usize::try_from(random.next() % (MOMENTS.len() as u64)).expect("a small number");
+    let (prefix, halted) = match random.next() % 4 {
         0 => ("", true),
         1 if reference.is_over_smtp() => (DOT, false),
         1 | 2 => ("", false),
         _ => (MOMENTS[moment], true),
     };
     let most = (reference.count(prefix) * 2 / KILLS_PER_PASS).max(1);
-    Kill { at: Stop { prefix: prefix.to_owned(), nth: next(random) % most + 1 }, halted }
+    Kill { at: Stop { prefix: prefix.to_owned(), nth: random.next() % most + 1 }, halted }
 }
 
 /// Plays the scenario with something broken; the check must see it.
@@ -139,13 +140,4 @@ fn control(sabotage: Sabotage, reference: &Reference, at: &str) {
 
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|value| value.parse().expect("a number"))
-}
-
-/// The next number of a `SplitMix64` sequence.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

@@ -64,7 +64,7 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     }
     let head = watch::Sender::new(tail.head);
     let index = RwLock::new(index);
-    let (leases, prepared) = (Mutex::default(), ready(&reader, &segments, &tail, remains.as_ref())?);
+    let (leases, prepared) = (Mutex::default(), Arc::default());
     Ok(Opened { store: Store { reader, catalogue, index, leases, head, prepared, _lock: lock }, tail, saved })
 }
 
@@ -107,19 +107,6 @@ fn drop_rest(reader: &Reader, tail: &Tail, remains: &Remains, places: &Places<'_
     );
     let dropped = drop_remains(reader, remains, &places.dropped());
     dropped.map_err(|error| unavailable("dropping the beginning of a write".into(), error))
-}
-
-/// A segment after the last used one is ready for use, unless something was dropped from it.
-fn ready(
-    reader: &Reader,
-    segments: &Segments,
-    tail: &Tail,
-    remains: Option<&Remains>,
-) -> Result<Arc<super::tail::Prepared>, LogError> {
-    let next = tail.segment + 1;
-    let clean = segments.last == next && remains.is_none_or(|remains| remains.to < next);
-    let prepared = if clean { Some((next, reader.file(next)?)) } else { None };
-    Ok(Arc::new(Mutex::new(prepared)))
 }
 
 /// Makes the store's parts durable by their names, and the store by its own.

@@ -13,13 +13,11 @@ use super::reader::{Pass, Reader};
 use super::segment;
 use super::tail::{Tail, first_header};
 use super::unavailable;
-use crate::disk::DiskFile;
+use crate::disk::{Disk, DiskFile};
 use crate::event_log::{LogError, Position};
 
 /// Bytes that a disk writes whole.
 const SECTOR_BYTES: usize = 512;
-/// Fewer zeros than this may be part of what was written.
-const ZEROS_MIN: usize = 16;
 
 /// The segments of a journal, as their files are named.
 pub(super) struct Segments {
@@ -225,9 +223,7 @@ fn judge_rest(reader: &Reader, tail: &Tail) -> Result<(), LogError> {
 fn has_unwritten_sector(block: &[u8], offset: u32) -> bool {
     let into = offset as usize % SECTOR_BYTES;
     let (first, rest) = block.split_at((SECTOR_BYTES - into).min(block.len()));
-    std::iter::once(first)
-        .chain(rest.chunks(SECTOR_BYTES))
-        .any(|part| part.len() >= ZEROS_MIN && part.iter().all(|byte| *byte == 0))
+    std::iter::once(first).chain(rest.chunks(SECTOR_BYTES)).any(|part| part.iter().all(|byte| *byte == 0))
 }
 
 /// Keeps what is dropped in `directory`, then fills its place with zeros.
@@ -250,12 +246,23 @@ fn keep(file: &dyn DiskFile, start: u32, number: u32, reader: &Reader, directory
     file.read_at(&mut bytes, u64::from(start))?;
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     if used > 0 {
-        let kept = reader.disk().create(&directory.join(format!("{number:010}-{start}.bytes")))?;
+        let kept = create_beside(&**reader.disk(), directory, &format!("{number:010}-{start}"))?;
         kept.write_at(&bytes[..used], 0)?;
         kept.sync_data()?;
         reader.disk().sync_directory(directory)?;
     }
     Ok(u64::from(start) + used as u64)
+}
+
+/// Makes a file in `directory` whose name begins with `name` and was not there.
+fn create_beside(disk: &dyn Disk, directory: &Path, name: &str) -> std::io::Result<Box<dyn DiskFile>> {
+    let mut number = 1;
+    loop {
+        match disk.create(&directory.join(format!("{name}-{number}.bytes"))) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            made => return made,
+        }
+    }
 }
 
 /// Refuses a journal that ends before what was acknowledged.

@@ -72,24 +72,39 @@ pub(super) fn number(name: &str) -> Option<u32> {
     digits.parse().ok().filter(|number| *number > 0)
 }
 
-/// Makes segment `number`, filled with zeros, durable with its name.
+/// Makes segment `number`, filled with zeros, durable with its name; one that is there with nothing in it will do.
 pub(super) fn create(disk: &dyn Disk, directory: &Path, number: u32) -> io::Result<Box<dyn DiskFile>> {
-    let path = path(directory, number);
-    let made = fill(disk, &path, u64::from(length(number)));
-    if made.is_err() {
+    let (path, length) = (path(directory, number), u64::from(length(number)));
+    let file = match disk.create(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return empty(disk, &path, length),
+        Err(error) => return Err(error),
+    };
+    let filled = zero(&*file, 0, length).and_then(|()| file.sync_data()).and_then(|()| disk.sync_directory(directory));
+    if filled.is_err() {
         // Half a segment must not be taken for a damaged one. What went wrong is the answer, not this.
         drop(disk.remove(&path));
     }
-    let file = made?;
-    disk.sync_directory(directory)?;
-    Ok(file)
+    filled.map(|()| file)
 }
 
-fn fill(disk: &dyn Disk, path: &Path, length: u64) -> io::Result<Box<dyn DiskFile>> {
-    let file = disk.create(path)?;
-    zero(&*file, 0, length)?;
-    file.sync_data()?;
-    Ok(file)
+/// The segment at `path` when it is whole and nothing was written to it: what is written is never written over.
+fn empty(disk: &dyn Disk, path: &Path, length: u64) -> io::Result<Box<dyn DiskFile>> {
+    let file = disk.open(path)?;
+    let mut bytes = vec![0; ZEROS];
+    let mut at = 0;
+    while file.length()? == length {
+        let read = file.read_at(&mut bytes, at)?;
+        if bytes[..read].iter().any(|byte| *byte != 0) {
+            break;
+        }
+        at += read as u64;
+        if at == length {
+            file.sync_data()?;
+            return Ok(file);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is in use", path.display())))
 }
 
 /// Writes zeros from `start` to `end`; they are durable after a sync.

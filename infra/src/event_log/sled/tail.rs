@@ -56,10 +56,11 @@ pub(super) struct Journal {
 /// Makes segment `number` ready unless it is, and gives its file.
 fn prepare(reader: &Reader, prepared: &Prepared, number: u32) -> io::Result<Arc<dyn DiskFile>> {
     let mut slot = prepared.lock().expect("no holder of the prepared segment panics");
-    if let Some((ready, file)) = &*slot
-        && *ready == number
-    {
-        return Ok(Arc::clone(file));
+    match &*slot {
+        Some((ready, file)) if *ready == number => return Ok(Arc::clone(file)),
+        // The writer did not wait and is beyond it.
+        Some((ready, _)) if *ready > number => return Err(io::Error::other("the segment is in use")),
+        Some(_) | None => {}
     }
     if number > SEGMENTS_MAX {
         return Err(io::Error::other("the journal has as many segments as it can"));

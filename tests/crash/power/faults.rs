@@ -1,0 +1,98 @@
+//! A disk that fails: each operation once with an error, and one that runs full.
+
+use bishui_infra::event_log::{Batch, EventLog, Expected, LogError, NewEvent, Position, StreamId, StreamWrite};
+use bishui_tests::forgetful_disk::{Fault, ForgetfulDisk};
+
+use uuid::Uuid;
+
+use crate::open;
+use crate::work::{first_loss, write};
+
+/// Batches of each writer: enough to fill the first segments.
+const BATCHES: u64 = 12;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_of_any_operation_loses_nothing_that_was_acknowledged() {
+    let whole = ForgetfulDisk::new();
+    let directory = tempfile::tempdir().unwrap();
+    write(open(&whole, directory.path()).unwrap(), 1, BATCHES).await;
+    let operations = whole.operations();
+    assert!(operations > 20, "{operations}");
+    for at in 1..=operations {
+        let disk = ForgetfulDisk::new();
+        let directory = tempfile::tempdir().unwrap();
+        disk.arm(Fault::Io(at));
+        let told = match open(&disk, directory.path()) {
+            Ok(log) => write(log, 1, BATCHES).await,
+            Err(LogError::Unavailable { .. }) => continue,
+            Err(error) => panic!("operation {at}: {error}"),
+        };
+        disk.arm(Fault::None);
+        let log = open(&disk, directory.path()).unwrap_or_else(|error| panic!("operation {at}: {error}"));
+        assert_eq!(first_loss(&log, &told).await, None, "operation {at}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_failed_write_or_sync_nothing_is_acknowledged_any_more() {
+    for operation in [1, 2] {
+        let disk = ForgetfulDisk::new();
+        let directory = tempfile::tempdir().unwrap();
+        let log = open(&disk, directory.path()).unwrap();
+        log.append(tiny(1)).await.unwrap();
+        disk.arm(Fault::Io(operation));
+        for number in 2..4 {
+            let refused = log.append(tiny(number)).await;
+            let named = matches!(&refused, Err(LogError::Unavailable { what, .. }) if what.contains("a write failed"));
+            assert!(named, "{refused:?}");
+        }
+        assert_eq!(log.head().await.unwrap(), Position(1));
+        assert_eq!(log.read_all(Position(0), 10).await.unwrap().len(), 1);
+        drop(log);
+        open(&disk, directory.path()).unwrap().append(tiny(9)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_an_error_and_room_makes_it_work_again() {
+    let disk = ForgetfulDisk::new();
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(&disk, directory.path()).unwrap();
+    // Room that was filled with zeros ahead stays usable, so only a new segment meets the full disk.
+    disk.arm(Fault::None);
+    let mut told = write(log.clone(), 1, 4).await;
+    disk.arm(Fault::Full(1));
+    let refused = log.append(large()).await;
+    assert!(matches!(&refused, Err(LogError::Unavailable { what, .. }) if what.contains("no room")), "{refused:?}");
+    disk.arm(Fault::None);
+    told.extend(write(log.clone(), 2, 4).await);
+    log.append(large()).await.unwrap();
+    assert_eq!(first_loss(&log, &told).await, None);
+    drop(log);
+    assert_eq!(first_loss(&open(&disk, directory.path()).unwrap(), &told).await, None);
+}
+
+/// A batch that no segment that is there has room for.
+fn large() -> Batch {
+    let event = NewEvent { kind: "own.written".into(), schema: 1, payload: "x".repeat(1 << 20) };
+    one_stream(u128::MAX, "large", vec![event; 20])
+}
+
+/// A batch of one small event.
+pub(crate) fn tiny(number: u128) -> Batch {
+    one_stream(number, "tiny", vec![NewEvent { kind: "own.written".into(), schema: 1, payload: "{}".into() }])
+}
+
+fn one_stream(id: u128, stream: &str, events: Vec<NewEvent>) -> Batch {
+    let stream = StreamId::new("own", stream);
+    Batch {
+        id: Uuid::from_u128(id),
+        recorded_at: "2026-03-05T08:30:00Z".parse().unwrap(),
+        actor: "bureau".into(),
+        causation: None,
+        correlation: None,
+        idempotency: None,
+        lease: None,
+        writes: vec![StreamWrite { stream, expected: Expected::Any, events }],
+    }
+}
