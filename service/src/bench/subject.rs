@@ -65,6 +65,6 @@ pub trait Stand {
 }
 
 /// A failure of the measurement around the store.
-pub(super) fn failed(what: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LogError {
+pub fn failed(what: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LogError {
     LogError::Unavailable { what: what.into(), source: Some(source.into()) }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bishui_infra::event_log::LogError;
 
+use super::group::REQUESTS_MAX;
 use super::workload::{Fact, Run};
 
 /// The time that the commits of a run took.
@@ -21,6 +22,7 @@ pub struct Timed {
 /// # Errors
 /// The first failure of a writer.
 pub fn on_threads(run: Run, write: impl Fn(&[Fact]) -> Result<(), LogError> + Sync) -> Result<Timed, LogError> {
+    assert!(run.writers <= REQUESTS_MAX, "a group holds a request of each writer");
     let writer = |number: u64| -> Result<Vec<Duration>, LogError> {
         let timed = |facts: Vec<Fact>| {
             let start = Instant::now();
