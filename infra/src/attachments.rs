@@ -38,6 +38,16 @@ pub enum AttachmentError {
         /// The file.
         path: PathBuf,
     },
+    /// The act names another size: say what it is.
+    #[error("the attachment {sha256} has {stored} bytes, not {named}")]
+    OtherSize {
+        /// Its content.
+        sha256: Sha256,
+        /// Its size.
+        stored: u64,
+        /// The size that was named.
+        named: u64,
+    },
     /// It is empty, or larger than an attachment may be: split it.
     #[error("an attachment has 1 byte to 32 MiB")]
     Size,
@@ -89,10 +99,12 @@ impl Attachments {
             Ok(_) => {
                 File::open(&path).and_then(|file| file.sync_all()).and_then(|()| durable::sync_dir(dir)).map_err(failed)
             }
-            Err(AttachmentError::Missing { .. } | AttachmentError::Altered { .. } | AttachmentError::Size) => {
+            Err(AttachmentError::Missing { .. } | AttachmentError::Altered { .. }) => {
                 durable::write(&path, bytes).map_err(failed)
             }
-            Err(error @ AttachmentError::File { .. }) => Err(error),
+            Err(error @ (AttachmentError::OtherSize { .. } | AttachmentError::Size | AttachmentError::File { .. })) => {
+                Err(error)
+            }
         }?;
         Ok(sha256)
     }
@@ -118,13 +130,13 @@ impl Attachments {
     /// Sees that what an event names is here, of the size it names.
     ///
     /// # Errors
-    /// As [`Attachments::get`].
+    /// As [`Attachments::get`], and `OtherSize`.
     pub fn check(&self, named: &Attachment) -> Result<(), AttachmentError> {
-        let bytes = self.get(named.sha256)?;
-        if bytes.len() as u64 == named.bytes {
+        let (sha256, stored) = (named.sha256, self.get(named.sha256)?.len() as u64);
+        if stored == named.bytes {
             return Ok(());
         }
-        Err(AttachmentError::Altered { sha256: named.sha256, path: self.path(named.sha256) })
+        Err(AttachmentError::OtherSize { sha256, stored, named: named.bytes })
     }
 
     /// Keeps a copy of another directory's attachment here.
@@ -161,7 +173,8 @@ impl Attachments {
         Ok(stored)
     }
 
-    fn path(&self, sha256: Sha256) -> PathBuf {
+    /// The file of an attachment, whether it is there or not.
+    pub fn path(&self, sha256: Sha256) -> PathBuf {
         let text = sha256.to_string();
         self.dir.join(&text[..2]).join(&text[2..])
     }

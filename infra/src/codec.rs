@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::event_log::{NewEvent, Recorded};
+use crate::event_log::{EventRef, NewEvent, Recorded};
 
 /// The type of a report, which names its attachments since version 2.
 const REPORT_RECEIVED: &str = "notice.report_received";
@@ -101,11 +101,11 @@ pub fn decode(recorded: &Recorded) -> Result<Event, CodecError> {
 ///
 /// # Errors
 /// As [`decode`].
-pub fn attachments(recorded: &Recorded) -> Result<Vec<Attachment>, CodecError> {
-    if recorded.kind != REPORT_RECEIVED {
+pub fn attachments(event: &EventRef<'_>) -> Result<Vec<Attachment>, CodecError> {
+    if event.kind != REPORT_RECEIVED {
         return Ok(vec![]);
     }
-    match decode(recorded)? {
+    match decode(&event.to_recorded())? {
         Event::Notice(NoticeEvent::ReportReceived { attachments, .. }) => Ok(attachments),
         Event::Plan(_)
         | Event::Readings(_)

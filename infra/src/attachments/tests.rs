@@ -48,7 +48,7 @@ fn what_is_missing_or_of_another_size_is_named() {
     let named = Attachment { name: "a".into(), media_type: "text/plain".into(), bytes: 3, sha256 };
     attachments.check(&named).unwrap();
     let error = attachments.check(&Attachment { bytes: 4, ..named }).unwrap_err();
-    assert!(matches!(error, AttachmentError::Altered { .. }), "{error}");
+    assert!(matches!(error, AttachmentError::OtherSize { stored: 3, named: 4, .. }), "{error}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 use super::line::Line;
 use super::manifest::{Part, file_of};
 use super::{BackupError, EVENTS_DIR, failed};
+use crate::event_log::EventRef;
 use crate::{codec, durable};
 
 /// A part that is being written; dropped before it is closed, it leaves nothing.
@@ -44,7 +45,7 @@ impl OpenPart {
 
     /// Adds an event.
     pub(super) fn add(&mut self, line: &Line) -> Result<(), BackupError> {
-        let named = codec::attachments(&line.event)?;
+        let named = codec::attachments(&EventRef::from(&line.event))?;
         self.attachments.extend(named.iter().map(|attachment| attachment.sha256));
         let bytes = line.to_bytes();
         self.file.write_all(&bytes).map_err(failed(self.file.get_ref().path()))?;

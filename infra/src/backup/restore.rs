@@ -11,7 +11,7 @@ use super::{ATTACHMENTS_DIR, BackupError, Reader};
 use crate::attachments::{AttachmentError, Attachments};
 use crate::codec;
 use crate::event_log::leaf::leaf_hash;
-use crate::event_log::{EventLog, LogError, Position, Recorded};
+use crate::event_log::{EventLog, EventRef, LogError, Position, Recorded};
 
 /// Events that are recorded in one step, unless one batch has more.
 const GROUP_EVENTS: usize = 2_000;
@@ -122,7 +122,7 @@ impl Pass {
         let mut named = Vec::new();
         for event in batch {
             self.frontier.push(leaf_of(event));
-            named.extend(codec::attachments(event)?);
+            named.extend(codec::attachments(&EventRef::from(event))?);
         }
         self.attachments += named.len() as u64;
         Ok(named)
@@ -178,6 +178,6 @@ fn damaged(error: AttachmentError) -> BackupError {
             let what = format!("it is not the attachment {sha256}");
             BackupError::Damaged { path, line: None, what }
         }
-        AttachmentError::Size | AttachmentError::File { .. } => error.into(),
+        AttachmentError::OtherSize { .. } | AttachmentError::Size | AttachmentError::File { .. } => error.into(),
     }
 }

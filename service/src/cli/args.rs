@@ -130,6 +130,21 @@ pub(super) enum Command {
     /// Measure the speed of a store on this machine
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Bring a backup in a directory level with the log, also while the service runs
+    Backup(BackupArgs),
+    /// Write the whole log with its attachments into a new directory, in the same format
+    Export {
+        /// The directory
+        dir: PathBuf,
+    },
+    /// Restore a backup or export into a data directory without a store, and verify it by replay
+    Restore {
+        /// The directory of the backup
+        dir: PathBuf,
+        /// Only up to a position or an instant: the last whole batch at or before it
+        #[arg(long, value_name = "POSITION|TIME")]
+        until: Option<String>,
+    },
     /// Bearer tokens of the HTTP interface
     #[command(subcommand)]
     Token(TokenCommand),
@@ -272,6 +287,25 @@ pub(super) enum ConfigCommand {
     Show,
     /// Check settings, calendar and mail
     Check,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct BackupArgs {
+    /// The directory; made when it is not there
+    #[arg(required = true)]
+    pub(super) dir: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Option<BackupCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BackupCommand {
+    /// Read a whole backup and compare every line, size and hash
+    Verify {
+        /// The directory
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
