@@ -132,6 +132,11 @@ async fn a_directory_that_is_used_otherwise_is_refused() {
     std::fs::create_dir(world.path("other")).unwrap();
     std::fs::write(world.path("other").join("a"), "a").unwrap();
     assert!(matches!(world.back_up("other").await, Err(BackupError::Occupied { .. })));
+    let theirs = world.path("theirs").join(EVENTS_DIR).join("party.txt");
+    std::fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+    std::fs::write(&theirs, "a").unwrap();
+    assert!(matches!(world.back_up("theirs").await, Err(BackupError::Occupied { .. })));
+    assert!(theirs.is_file(), "what is not ours is left alone");
     let held = Writer::open(&world.path("export"), world.originals.clone(), PART_BYTES).unwrap();
     assert!(matches!(world.back_up("export").await, Err(BackupError::Busy { .. })));
     drop(held);

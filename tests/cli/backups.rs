@@ -75,6 +75,9 @@ fn an_office_is_backed_up_in_steps_and_restored_as_it_was() {
         run(crate::office::program().arg("--data").arg(&data).args(command)).exits(0);
     }
     assert!(data.join("bishui.toml").is_file(), "settings to fill in");
+    let mut names: Vec<_> = std::fs::read_dir(&backup).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["events", "lock", "manifest.json"], "no settings, no tokens, no mail");
 }
 
 #[test]
@@ -111,6 +114,72 @@ fn a_restore_ends_at_a_position_or_an_instant() {
     assert_eq!(restored["events"], json!(all.len()));
     restore(&office, "beyond", &[text(&backup), "--until", "9999"]).exits(4).says(&["ends with position"]);
     restore(&office, "nonsense", &[text(&backup), "--until", "soon"]).exits(4).says(&["`soon`"]);
+}
+
+#[test]
+fn a_restore_that_is_killed_leaves_no_store_and_is_repeated() {
+    let office = Office::published();
+    let backup = office.path("backup");
+    office.ask(["export", text(&backup)]);
+    let (whole, data) = (events(&office.data()), office.path("restored"));
+    let mut killed = 0;
+    for looks in 0..12 {
+        let mut command = crate::office::program();
+        command.arg("--data").arg(&data).args(["restore", text(&backup)]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Later from round to round: while the store is made, filled, read back, replayed.
+        let is_begun = || data.is_dir() && std::fs::read_dir(&data).unwrap().count() > killed;
+        while !is_begun() && child.try_wait().unwrap().is_none() {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        for _ in 0..looks * 8 {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if data.join("store").exists() {
+            break;
+        }
+        killed += 1;
+    }
+    assert!(killed > 0, "no kill fell into a restore");
+    if !data.join("store").exists() {
+        restore(&office, "restored", &[text(&backup)]).exits(0);
+    }
+    assert_eq!(events(&data), whole, "a store is there only when it is whole");
+}
+
+/// The Message-IDs in the spool of a data directory.
+fn message_ids(data: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(data.join("outbox")).expect("a spool");
+    let mail = files.map(|file| std::fs::read_to_string(file.expect("an entry").path()).expect("a mail"));
+    let mut ids: Vec<_> =
+        mail.filter_map(|mail| mail.lines().find(|line| line.starts_with("Message-ID")).map(str::to_owned)).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn mail_that_waited_at_the_end_of_a_backup_is_sent_from_the_restored_store() {
+    let office = Office::published();
+    office.run(["notices", "approve", "--all"]).exits(0);
+    let backup = office.path("backup");
+    office.ask(["export", text(&backup)]);
+    let all = events(&office.data());
+    let of = |kind: &'static str| {
+        let of_kind = all["events"].as_array().unwrap().iter().filter(move |event| event["type"] == kind);
+        of_kind.map(|event| event["position"].to_string())
+    };
+    let queued = of("mail.mail_queued").next().expect("a mail was queued");
+    let sent = of("mail.attempt_started").next().expect("a mail was sent");
+    assert!(queued.parse::<u64>().unwrap() < sent.parse::<u64>().unwrap());
+    let data = office.path("earlier");
+    restore(&office, "earlier", &[text(&backup), "--until", &queued]).exits(0);
+    let command = |args: &[&str]| run(crate::office::program().arg("--data").arg(&data).args(args)).exits(0);
+    command(&["pay", "g", "1"]);
+    let earlier = message_ids(&data);
+    assert_eq!(earlier.len(), 1, "{earlier:?}");
+    assert!(message_ids(&office.data()).contains(&earlier[0]), "under its old Message-ID");
 }
 
 #[test]

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use bishui_domain::sha256::Sha256;
 
 use super::line::Line;
-use super::manifest::Manifest;
+use super::manifest::{Manifest, file_of};
 use super::part::OpenPart;
 use super::tree::Frontier;
-use super::{ATTACHMENTS_DIR, BackupError, EVENTS_DIR, MANIFEST_FILE, failed};
+use super::{ATTACHMENTS_DIR, BackupError, EVENTS_DIR, failed};
 use crate::attachments::Attachments;
 use crate::durable;
 use crate::event_log::{EventLog, EventRef, LogError, Position};
@@ -207,6 +207,13 @@ fn is_temporary(name: &str) -> bool {
     name.starts_with(".tmp")
 }
 
+/// Whether a name is that of a part.
+fn is_part(name: &str) -> bool {
+    name.strip_suffix(".ndjson")
+        .and_then(|first| first.parse().ok())
+        .is_some_and(|first| file_of(first).ends_with(name))
+}
+
 fn lock(dir: &Path) -> Result<File, BackupError> {
     let path = dir.join(LOCK_FILE);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed(&path))?;
@@ -232,14 +239,19 @@ fn clear(dir: &Path, manifest: &Manifest) -> Result<(), BackupError> {
     let events_dir = dir.join(EVENTS_DIR);
     for entry in std::fs::read_dir(&events_dir).map_err(failed(&events_dir))? {
         let path = entry.map_err(failed(&events_dir))?.path();
-        if !listed(&path) {
-            std::fs::remove_file(&path).map_err(failed(&path))?;
+        if listed(&path) {
+            continue;
         }
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if !is_temporary(&name) && !is_part(&name) {
+            return Err(BackupError::Occupied { dir: events_dir });
+        }
+        std::fs::remove_file(&path).map_err(failed(&path))?;
     }
     for entry in std::fs::read_dir(dir).map_err(failed(dir))? {
         let path = entry.map_err(failed(dir))?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if is_temporary(&name) && name != MANIFEST_FILE {
+        if is_temporary(&name) {
             std::fs::remove_file(&path).map_err(failed(&path))?;
         }
     }

@@ -1,5 +1,6 @@
 //! Commands and options.
 
+mod backup;
 mod bench;
 mod follow_up;
 
@@ -11,6 +12,7 @@ use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::{Month, Period};
 use clap::{Args, Parser, Subcommand};
 
+pub(super) use backup::{BackupArgs, BackupCommand, RestoreArgs};
 pub(super) use bench::{BenchCommand, BenchStoreArgs, StorePlace};
 pub(super) use follow_up::{ImpactArgs, InterviewCommand, MailCommand, NoticesCommand, PayArgs, SettleArgs};
 
@@ -138,13 +140,7 @@ pub(super) enum Command {
         dir: PathBuf,
     },
     /// Restore a backup or export into a data directory without a store, and verify it by replay
-    Restore {
-        /// The directory of the backup
-        dir: PathBuf,
-        /// Only up to a position or an instant: the last whole batch at or before it
-        #[arg(long, value_name = "POSITION|TIME")]
-        until: Option<String>,
-    },
+    Restore(RestoreArgs),
     /// Bearer tokens of the HTTP interface
     #[command(subcommand)]
     Token(TokenCommand),
@@ -287,25 +283,6 @@ pub(super) enum ConfigCommand {
     Show,
     /// Check settings, calendar and mail
     Check,
-}
-
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(super) struct BackupArgs {
-    /// The directory; made when it is not there
-    #[arg(required = true)]
-    pub(super) dir: Option<PathBuf>,
-    #[command(subcommand)]
-    pub(super) command: Option<BackupCommand>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum BackupCommand {
-    /// Read a whole backup and compare every line, size and hash
-    Verify {
-        /// The directory
-        dir: PathBuf,
-    },
 }
 
 #[derive(Debug, Subcommand)]

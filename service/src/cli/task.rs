@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::args::{
     BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, InterviewCommand,
-    MailCommand, NoticesCommand, PlanCommand, PreviewFlag, ServeArgs, TokenCommand,
+    MailCommand, NoticesCommand, PlanCommand, PreviewFlag, RestoreArgs, ServeArgs, TokenCommand,
 };
 use super::backups::Kind;
 use super::output::Output;
@@ -114,7 +114,7 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
             return Err(OfficeError::Input { what: "name the directory of the backup".to_owned() });
         }
         Command::Export { dir } => Task::WriteBackup(dir, Kind::Export),
-        Command::Restore { dir, until } => {
+        Command::Restore(RestoreArgs { dir, until }) => {
             let until = until.as_deref().map(parse_until).transpose()?;
             Task::Restore(dir, until.map_or(backup::Until::End, Until::of_backup))
         }
