@@ -108,11 +108,7 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Config(command) => Task::Config(command),
         Command::Doctor => Task::Doctor,
         Command::Bench(command) => Task::Bench(command),
-        Command::Backup(BackupArgs { command: Some(BackupCommand::Verify { dir }), .. }) => Task::VerifyBackup(dir),
-        Command::Backup(BackupArgs { dir: Some(dir), command: None }) => Task::WriteBackup(dir, Kind::Backup),
-        Command::Backup(BackupArgs { dir: None, command: None }) => {
-            return Err(OfficeError::Input { what: "name the directory of the backup".to_owned() });
-        }
+        Command::Backup(args) => backup(args)?,
         Command::Export { dir } => Task::WriteBackup(dir, Kind::Export),
         Command::Restore(RestoreArgs { dir, until }) => {
             let until = until.as_deref().map(parse_until).transpose()?;
@@ -191,6 +187,16 @@ fn plan(command: &PlanCommand) -> Result<Task<'_>, OfficeError> {
             previewed(Act::CorrectTarget { section, from: *from, until: *until, target, reason }, *preview)
         }
     })
+}
+
+fn backup(args: &BackupArgs) -> Result<Task<'_>, OfficeError> {
+    match args {
+        BackupArgs { command: Some(BackupCommand::Verify { dir }), .. } => Ok(Task::VerifyBackup(dir)),
+        BackupArgs { dir: Some(dir), command: None } => Ok(Task::WriteBackup(dir, Kind::Backup)),
+        BackupArgs { dir: None, command: None } => {
+            Err(OfficeError::Input { what: "name the directory of the backup".to_owned() })
+        }
+    }
 }
 
 fn declaration(args: &DeclareArgs) -> Result<Task<'_>, OfficeError> {
