@@ -8,6 +8,7 @@ pub mod ids;
 pub mod money;
 pub mod period;
 pub mod refusal;
+pub mod sha256;
 pub mod value;
 
 pub mod calendar;
@@ -30,6 +31,7 @@ pub mod readings;
 pub mod round;
 pub mod settlement;
 
+pub mod attachment;
 pub mod delivery;
 pub mod event;
 pub mod letter;

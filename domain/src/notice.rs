@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::attachment::Attachment;
 use crate::escalation::interview::Ground;
 use crate::ids::{CountyId, NoticeId};
 use crate::period::{Cadence, Period};
@@ -168,6 +169,8 @@ pub enum NoticeEvent {
         on: Date,
         /// Its summary.
         summary: String,
+        /// The files that came with it.
+        attachments: Vec<Attachment>,
     },
     /// A reminder was due.
     ReminderDue {
@@ -238,6 +241,17 @@ impl NoticeState {
     }
 }
 
+/// A rectification report as recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The day it arrived.
+    pub on: Date,
+    /// Its summary.
+    pub summary: String,
+    /// The files that came with it.
+    pub attachments: Vec<Attachment>,
+}
+
 /// A notice as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
@@ -260,7 +274,7 @@ pub struct Notice {
     /// The day and person of the acknowledgement.
     pub acknowledged: Option<(Date, String)>,
     /// Reports received.
-    pub reports: Vec<(Date, String)>,
+    pub reports: Vec<Report>,
     /// Reminders that have fired.
     pub reminded: BTreeSet<(Duty, i32)>,
     /// Why it was withdrawn or closed.
@@ -308,9 +322,10 @@ impl Notice {
                 self.state = NoticeState::Acknowledged;
                 self.acknowledged = Some((*on, signed_by.clone()));
             }
-            NoticeEvent::ReportReceived { on, summary } => {
+            NoticeEvent::ReportReceived { on, summary, attachments } => {
                 self.state = NoticeState::Answered;
-                self.reports.push((*on, summary.clone()));
+                let (summary, attachments) = (summary.clone(), attachments.clone());
+                self.reports.push(Report { on: *on, summary, attachments });
             }
             NoticeEvent::ReminderDue { duty, offset, .. } => {
                 self.reminded.insert((*duty, *offset));

@@ -73,6 +73,14 @@ pub enum Refusal {
         /// The round.
         period: Period,
     },
+    /// A file that cannot be kept with the act.
+    #[error("the file `{name}` cannot be attached: {fault}")]
+    InvalidAttachment {
+        /// The file.
+        name: String,
+        /// The fault.
+        fault: &'static str,
+    },
     /// An amount that is not positive, or beyond what can be kept.
     #[error("an amount is a positive number of fen, at most {max}")]
     InvalidAmount {

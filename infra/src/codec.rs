@@ -4,20 +4,25 @@
 //! `{"interview_held": {…}}`, kept exactly as written. Old schema versions are brought up to date on reading, by a step
 //! a version, and are never rewritten in the log.
 
+use std::borrow::Cow;
+
+use bishui_domain::attachment::Attachment;
 use bishui_domain::event::Event;
+use bishui_domain::notice::NoticeEvent;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::event_log::{NewEvent, Recorded};
+use crate::event_log::{EventRef, NewEvent, Recorded};
 
-/// The schema version that is written.
-pub const SCHEMA: u16 = 1;
+/// The type of a report, which names its attachments since version 2.
+const REPORT_RECEIVED: &str = "notice.report_received";
 
 /// A stored event that this program cannot read.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
     /// Written by a newer program: use that one.
-    #[error("event {position} of type {kind} has schema {schema}; this program reads up to {SCHEMA}")]
+    #[error("event {position} of type {kind} has schema {schema}; this program reads up to {newest}", newest = schema_of(kind))]
     Newer {
         /// Where it stands.
         position: u64,
@@ -55,7 +60,13 @@ pub fn encode(event: &Event) -> NewEvent {
     };
     // `{"name":…`: the externally tagged form starts with the variant's name.
     let name = payload.split('"').nth(1).unwrap_or_default();
-    NewEvent { kind: format!("{}.{name}", event.family()), schema: SCHEMA, payload }
+    let kind = format!("{}.{name}", event.family());
+    NewEvent { schema: schema_of(&kind), kind, payload }
+}
+
+/// The schema version that is written of a type.
+pub fn schema_of(kind: &str) -> u16 {
+    if kind == REPORT_RECEIVED { 2 } else { 1 }
 }
 
 fn json<T: Serialize>(event: &T) -> String {
@@ -68,16 +79,57 @@ fn json<T: Serialize>(event: &T) -> String {
 /// A newer schema, an unknown family, or a payload that is not the family's.
 pub fn decode(recorded: &Recorded) -> Result<Event, CodecError> {
     let position = recorded.position.0;
-    if recorded.schema > SCHEMA {
+    if recorded.schema > schema_of(&recorded.kind) {
         return Err(CodecError::Newer { position, kind: recorded.kind.clone(), schema: recorded.schema });
     }
-    match read(&recorded.kind, &recorded.payload) {
+    let payload = match upcast(&recorded.kind, recorded.schema, &recorded.payload) {
+        Ok(payload) => payload,
+        Err(source) => {
+            return Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: Some(source) });
+        }
+    };
+    match read(&recorded.kind, &payload) {
         Some(Ok(event)) => Ok(event),
         Some(Err(source)) => {
             Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: Some(source) })
         }
         None => Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: None }),
     }
+}
+
+/// The attachments that a stored event names; none where its type never does.
+///
+/// # Errors
+/// As [`decode`].
+pub fn attachments(event: &EventRef<'_>) -> Result<Vec<Attachment>, CodecError> {
+    if event.kind != REPORT_RECEIVED {
+        return Ok(vec![]);
+    }
+    match decode(&event.to_recorded())? {
+        Event::Notice(NoticeEvent::ReportReceived { attachments, .. }) => Ok(attachments),
+        Event::Plan(_)
+        | Event::Readings(_)
+        | Event::Section(_)
+        | Event::Round(_)
+        | Event::County(_)
+        | Event::Compensation(_)
+        | Event::Settlement(_)
+        | Event::Notice(_)
+        | Event::Numbering(_)
+        | Event::Mail(_) => Ok(vec![]),
+    }
+}
+
+/// The payload in the newest schema version of its type.
+fn upcast<'a>(kind: &str, schema: u16, payload: &'a str) -> Result<Cow<'a, str>, serde_json::Error> {
+    if kind != REPORT_RECEIVED || schema > 1 {
+        return Ok(Cow::Borrowed(payload));
+    }
+    let mut event: Value = serde_json::from_str(payload)?;
+    if let Some(report) = event.get_mut("report_received").and_then(Value::as_object_mut) {
+        report.insert("attachments".to_owned(), Value::Array(vec![]));
+    }
+    Ok(Cow::Owned(event.to_string()))
 }
 
 /// The payload as [`encode`] writes it, of an event that was written by other means; none of an event of others.

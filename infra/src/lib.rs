@@ -3,9 +3,12 @@
 //! A store must promise what [`event_log::EventLog`] says; no rule of the plan is decided here.
 
 pub mod aggregate;
+pub mod attachments;
+pub mod backup;
 pub mod calendar;
 pub mod codec;
 pub mod disk;
+mod durable;
 pub mod event_log;
 pub mod mail;
 pub mod table;

@@ -149,6 +149,22 @@ fn every_event_is_written_to_and_read_from_exactly_its_file() {
 }
 
 #[test]
+fn every_file_of_an_older_version_is_read_as_what_it_meant() {
+    let mut older = BTreeSet::new();
+    for (kind, schema, event) in examples::older() {
+        let stored = NewEvent { kind: kind.to_owned(), schema, payload: String::new() };
+        let path = file_of(&stored);
+        let golden = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(decode(&recorded(&stored, golden.trim_end_matches('\n'))).unwrap(), event, "{}", path.display());
+        older.insert(path);
+    }
+    let written: BTreeSet<_> = examples::all().iter().map(|event| file_of(&encode(event))).collect();
+    let files = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let files: BTreeSet<_> = files.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    assert_eq!(files, &written | &older, "a file that no example reads");
+}
+
+#[test]
 fn files_are_added_and_never_changed() {
     let sums = fs::read_to_string(folder().join("SHA256SUMS")).unwrap();
     let listed: BTreeMap<&str, &str> = sums

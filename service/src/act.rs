@@ -1,6 +1,7 @@
 //! The acts of officers and counties: one list for the command line, the HTTP interface, the drill and the replay.
 
 use bishui_domain::assessment::Reason;
+use bishui_domain::attachment::Attachment;
 use bishui_domain::ids::{CountyId, MailId, NoticeId, SectionId};
 use bishui_domain::money::Fen;
 use bishui_domain::period::{Month, Period};
@@ -171,6 +172,9 @@ pub enum Act {
         notice: NoticeId,
         /// The report's summary.
         summary: String,
+        /// The files that come with it, which must have been put beside the log before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attachments: Vec<Attachment>,
     },
     /// Close a notice.
     CloseNotice {

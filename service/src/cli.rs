@@ -3,6 +3,8 @@
 mod acts;
 mod answer;
 mod args;
+mod attached;
+mod backups;
 mod bench;
 mod demo;
 mod explanation;
@@ -67,6 +69,10 @@ async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
         Task::Config(command) => offline::config(&cli, command, output),
         Task::Bench(command) => bench::run(&cli, command, output).await,
         Task::Doctor => offline::doctor(&cli, output).await,
+        Task::WriteBackup(dir, kind) => backups::write(&cli, dir, kind, output).await,
+        Task::VerifyBackup(dir) => backups::verify(dir, output),
+        Task::Restore(dir, until) => backups::restore(&cli, dir, until, output).await,
+        Task::Attachment(sha256, file) => attached::write(&cli, sha256, file, output),
         Task::Token(command) => tokens::run(&cli, command, output),
         Task::Drill(scenario) => offline::drill(scenario, output).await,
         Task::Classify(file) => offline::classify_file(file, output),

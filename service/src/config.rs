@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bishui_domain::calendar::WorkCalendar;
+use bishui_infra::attachments::Attachments;
 use bishui_infra::mail::{Mailer, SmtpMailer, SmtpSettings, SpoolMailer};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -16,6 +17,8 @@ use crate::error::OfficeError;
 pub const FILE_NAME: &str = "bishui.toml";
 /// The directory of the spool in the data directory.
 pub const SPOOL_DIR: &str = "outbox";
+/// The directory of attachments in the data directory.
+pub const ATTACHMENTS_DIR: &str = "attachments";
 /// The directory of the store in the data directory.
 pub const STORE_DIR: &str = "store";
 
@@ -32,6 +35,8 @@ pub struct Config {
     /// The mail server; without it mail goes to a spool of .eml files in the data directory.
     #[serde(skip_serializing)]
     pub smtp: Option<SmtpSettings>,
+    /// The directory of attachments; by default `attachments` in the data directory. Nodes that share a store share it.
+    pub attachments: Option<PathBuf>,
     /// A calendar of working days that replaces the built-in one.
     pub calendar: Option<PathBuf>,
 }
@@ -43,6 +48,7 @@ impl Default for Config {
             mail_from: "bishui@bishui.invalid".to_owned(),
             mail_host: "bishui.invalid".to_owned(),
             smtp: None,
+            attachments: None,
             calendar: None,
         }
     }
@@ -75,6 +81,11 @@ impl Config {
         let text = crate::scenario::read_text(path)?;
         let parsed = bishui_infra::calendar::parse(&text);
         parsed.map(Arc::new).map_err(|error| OfficeError::Input { what: format!("{}: {error}", path.display()) })
+    }
+
+    /// Where attachments are kept.
+    pub fn attachments(&self, data_dir: &Path) -> Attachments {
+        Attachments::at(self.attachments.clone().unwrap_or_else(|| data_dir.join(ATTACHMENTS_DIR)))
     }
 
     /// Where mail goes.

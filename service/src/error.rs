@@ -1,6 +1,7 @@
 //! What an act can fail with: a rule's refusal, the store, or an input that cannot be read. The three never mix.
 
 use bishui_domain::refusal::Refusal;
+use bishui_infra::attachments::AttachmentError;
 use bishui_infra::codec::CodecError;
 use bishui_infra::event_log::LogError;
 
@@ -41,6 +42,26 @@ pub enum OfficeError {
         /// What was asked for.
         what: String,
     },
+}
+
+/// What is missing or too large lies with the asker; a file that was altered is damage of the store.
+impl From<AttachmentError> for OfficeError {
+    fn from(error: AttachmentError) -> Self {
+        match error {
+            // Not where it was looked for: the asker may be anyone.
+            AttachmentError::Missing { sha256, .. } => Self::NotFound { what: format!("the attachment {sha256}") },
+            AttachmentError::OtherSize { sha256, .. } => {
+                let fault = "it has another size than the act names";
+                Refusal::InvalidAttachment { name: sha256.to_string(), fault }.into()
+            }
+            AttachmentError::Size => Self::Input { what: error.to_string() },
+            AttachmentError::Altered { .. } => LogError::Corrupt { what: error.to_string() }.into(),
+            AttachmentError::File { path, source } => {
+                let what = format!("the attachment {}", path.display());
+                LogError::Unavailable { what, source: Some(Box::new(source)) }.into()
+            }
+        }
+    }
 }
 
 impl OfficeError {

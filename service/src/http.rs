@@ -4,9 +4,11 @@
 //! (RFC 9457), and nothing of one county is ever answered to another.
 
 mod acts;
+mod attachments;
 mod background;
 mod caller;
 mod envelope;
+mod export;
 mod front;
 mod health;
 mod page;
@@ -39,6 +41,7 @@ use crate::error::OfficeError;
 use crate::office::Office;
 
 pub use caller::ACTOR_HEADER;
+pub use export::{HEAD_HEADER, PATH as EXPORT_PATH};
 pub use problem::{HttpError, Problem};
 
 /// The file that tells the command line how to reach the running service.
@@ -209,6 +212,8 @@ fn described() -> OpenApiRouter<App> {
         .merge(reads::router())
         .merge(questions::router())
         .merge(acts::router())
+        .merge(attachments::router())
+        .merge(export::router())
 }
 
 /// The description with what holds for every path: the token, and a problem for whatever fails.

@@ -22,5 +22,6 @@ pub mod query;
 pub mod records;
 pub mod register;
 pub mod replay;
+pub mod restored;
 pub mod scenario;
 pub mod view;

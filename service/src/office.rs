@@ -17,6 +17,7 @@ use bishui_domain::plan::Plan;
 use bishui_domain::plan::book::{PlanBook, PlanRevision, TargetCorrection};
 use bishui_domain::plan::rules::Approval;
 use bishui_domain::refusal::Refusal;
+use bishui_infra::attachments::Attachments;
 use bishui_infra::event_log::{
     Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion,
 };
@@ -50,11 +51,13 @@ pub struct Settings {
     /// Whether readings dated after now and rounds of periods that are not over are refused; the clock of a drill stands
     /// still between acts, so a drill takes them.
     pub refuse_future: bool,
+    /// Where attachments are kept; without it none are taken.
+    pub attachments: Option<Attachments>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { approval: None, mail_host: "bishui.invalid".to_owned(), refuse_future: true }
+        Self { approval: None, mail_host: "bishui.invalid".to_owned(), refuse_future: true, attachments: None }
     }
 }
 
@@ -182,6 +185,15 @@ impl Office {
     /// The streams of the log, read into states.
     pub fn records(&self) -> &Records {
         &self.records
+    }
+
+    /// Where attachments are kept.
+    ///
+    /// # Errors
+    /// This office keeps none.
+    pub fn attachments(&self) -> Result<&Attachments, OfficeError> {
+        let what = || "this office keeps no attachments".to_owned();
+        self.settings.attachments.as_ref().ok_or_else(|| OfficeError::Input { what: what() })
     }
 
     /// Now.
@@ -320,7 +332,9 @@ impl Office {
             Act::DeliverNotice { notice } => self.deliver_notice(*notice).await,
             Act::WithdrawNotice { notice, reason } => self.withdraw_notice(*notice, reason).await,
             Act::AcknowledgeNotice { notice, signed_by } => self.acknowledge_notice(*notice, signed_by).await,
-            Act::AnswerNotice { notice, summary } => self.answer_notice(*notice, summary).await,
+            Act::AnswerNotice { notice, summary, attachments } => {
+                self.answer_notice(*notice, summary, attachments).await
+            }
             Act::CloseNotice { notice, note } => self.close_notice(*notice, note).await,
             Act::RetryMail { mail } => self.retry_mail(*mail).await,
             Act::ResolveMail { mail, arrived, basis } => self.resolve_mail(*mail, *arrived, basis).await,

@@ -42,7 +42,8 @@ pub enum Process {
 }
 
 impl Process {
-    fn checkpoint(self) -> String {
+    /// The name of its checkpoint, which is also the actor of its steps.
+    pub(crate) fn checkpoint(self) -> String {
         format!("process/{self}")
     }
 
@@ -109,7 +110,7 @@ async fn take_step(office: &Office, process: Process, cause: &Recorded) -> Resul
         let batch = Batch {
             id,
             recorded_at: office.now(),
-            actor: format!("process/{process}"),
+            actor: process.checkpoint(),
             causation: Some(cause.id),
             correlation: cause.correlation,
             idempotency: Some(Idempotency { key: key.clone(), request: cause.id }),

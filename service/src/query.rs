@@ -6,6 +6,7 @@ use bishui_domain::period::Period;
 use bishui_domain::refusal::Refusal;
 use bishui_domain::round::judge;
 use bishui_domain::verdict::SectionVerdict;
+use bishui_infra::backup;
 use bishui_infra::event_log::Position;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,16 @@ pub enum Until {
     Position(Position),
     /// Up to this instant.
     Time(Timestamp),
+}
+
+impl Until {
+    /// The same place, for the restoring of a backup.
+    pub(crate) fn of_backup(self) -> backup::Until {
+        match self {
+            Self::Position(position) => backup::Until::Position(position),
+            Self::Time(time) => backup::Until::Time(time),
+        }
+    }
 }
 
 /// Answers a question for someone who sees `scope`.

@@ -36,7 +36,7 @@ fn a_notice_goes_from_readings_to_the_countys_answer() {
     let answered = town.get(&county, &path).ok();
     assert_eq!(answered["state"], "answered");
     assert_eq!(answered["acknowledged"], json!({"on": "2020-03-05", "text": "李四"}));
-    assert_eq!(answered["reports"], json!([{"on": "2020-03-05", "text": "已完成截污"}]));
+    assert_eq!(answered["reports"], json!([{"on": "2020-03-05", "text": "已完成截污", "attachments": []}]));
     let events: Vec<_> =
         answered["history"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap()).collect();
     assert_eq!(

@@ -183,8 +183,11 @@ fn every_path_of_an_act_has_the_rights_of_its_act() {
         .map(|(path, _)| path.as_str())
         .collect();
     let paths = paths();
-    let covered: BTreeSet<&str> =
-        paths.iter().map(|(path, ..)| *path).chain(["/api/v1/acts", "/api/v1/previews", "/api/v1/queries"]).collect();
+    let covered: BTreeSet<&str> = paths
+        .iter()
+        .map(|(path, ..)| *path)
+        .chain(["/api/v1/acts", "/api/v1/attachments", "/api/v1/previews", "/api/v1/queries"])
+        .collect();
     assert_eq!(covered, described);
     let table = table();
     let nobody = "00000000-0000-0000-0000-000000000007";

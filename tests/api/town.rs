@@ -7,6 +7,7 @@ use bishui::accounts::{self, NewAccount, Role};
 use bishui::clock::{Clock, ManualClock};
 use bishui::http::{ServeError, ServeSettings, ServiceFile, serve};
 use bishui::office::{Office, Settings};
+use bishui_infra::attachments::Attachments;
 use bishui_infra::event_log::EventLog;
 use bishui_infra::event_log::memory::MemoryLog;
 use bishui_infra::mail::SinkMailer;
@@ -126,7 +127,8 @@ impl Town {
         let clock = Arc::new(ManualClock::at("2020-03-05T09:00:00+08:00".parse().unwrap()));
         let mailer = Arc::new(SinkMailer::default());
         let calendar = Arc::new(bishui_infra::calendar::built_in());
-        let office = Office::new(log, clock.clone(), calendar, Settings::default());
+        let attachments = Some(Attachments::at(dir.path().join("attachments")));
+        let office = Office::new(log, clock.clone(), calendar, Settings { attachments, ..Settings::default() });
         let settings = ServeSettings {
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: dir.path().to_owned(),

@@ -2,4 +2,5 @@
 
 pub mod dice;
 pub mod forgetful_disk;
+pub mod letters;
 pub mod watched_log;

@@ -31,7 +31,7 @@ fn commands() -> Vec<NoticeCommand> {
         },
         NoticeCommand::SetDuty { duty },
         NoticeCommand::Acknowledge { on, signed_by: text() },
-        NoticeCommand::Answer { on, summary: text() },
+        NoticeCommand::Answer { on, summary: text(), attachments: vec![] },
         NoticeCommand::Close { note: text() },
         NoticeCommand::Withdraw { reason: text() },
     ]

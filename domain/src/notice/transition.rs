@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 
 use super::{DocumentNumber, DutyDeadline, Notice, NoticeEvent, NoticeState};
+use crate::attachment::{self, Attachment};
 use crate::refusal::Refusal;
 
 /// What is done to a notice.
@@ -38,6 +39,8 @@ pub enum NoticeCommand {
         on: Date,
         /// The report's summary.
         summary: String,
+        /// The files that came with it.
+        attachments: Vec<Attachment>,
     },
     /// Close it.
     Close {
@@ -84,8 +87,11 @@ pub fn decide(notice: &Notice, command: NoticeCommand) -> Result<Vec<NoticeEvent
         (Sent, NoticeCommand::Acknowledge { on, signed_by }) => {
             Ok(vec![NoticeEvent::NoticeAcknowledged { on, signed_by }])
         }
-        (Sent | Acknowledged | Answered, NoticeCommand::Answer { on, summary }) if notice.kind.is_answered() => {
-            Ok(vec![NoticeEvent::ReportReceived { on, summary }])
+        (Sent | Acknowledged | Answered, NoticeCommand::Answer { on, summary, attachments })
+            if notice.kind.is_answered() =>
+        {
+            attachment::check(&attachments)?;
+            Ok(vec![NoticeEvent::ReportReceived { on, summary, attachments }])
         }
         (Sent | Acknowledged | Answered, NoticeCommand::Close { note }) => Ok(vec![NoticeEvent::NoticeClosed { note }]),
         (Drafted | Approved | Sent | Acknowledged | Answered, NoticeCommand::Withdraw { reason }) => {

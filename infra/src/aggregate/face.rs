@@ -94,7 +94,7 @@ where
     }
 
     fn event_version(&self) -> String {
-        codec::SCHEMA.to_string()
+        codec::encode(&self.0.clone().into()).schema.to_string()
     }
 }
 

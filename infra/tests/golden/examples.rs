@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bishui_domain::assessment::{Assessment, IndicatorResult, Reason, UnmetIndicator, Verdict};
+use bishui_domain::attachment::Attachment;
 use bishui_domain::calendar::{CountRule, Counted, DayKind, Deadline, Stretch};
 use bishui_domain::compensation::{Charge, CompensationEvent};
 use bishui_domain::county::{CountyEvent, RoundRules};
@@ -26,6 +27,7 @@ use bishui_domain::reading::{Reading, ReadingKey, Source, Status};
 use bishui_domain::readings::{Content, ReadingChange, ReadingsEvent};
 use bishui_domain::round::{Judged, RoundEvent, SectionEvent};
 use bishui_domain::settlement::{Settlement, SettlementEvent};
+use bishui_domain::sha256::Sha256;
 use bishui_domain::standard::{Target, WaterClass};
 use bishui_domain::verdict::SectionVerdict;
 use jiff::civil::{Date, date};
@@ -263,7 +265,7 @@ fn notices() -> Vec<Event> {
         NoticeEvent::NoticeSent { on: day(), duties: vec![duty.clone()] },
         NoticeEvent::DutySet { duty },
         NoticeEvent::NoticeAcknowledged { on: day(), signed_by: "王某".to_owned() },
-        NoticeEvent::ReportReceived { on: day(), summary: "整改".to_owned() },
+        report(),
         NoticeEvent::ReminderDue { duty: Duty::Acknowledge, offset: -1, due_on: day() },
         NoticeEvent::NoticeClosed { note: "完成".to_owned() },
         NoticeEvent::NoticeWithdrawn { reason: "复核".to_owned() },
@@ -273,6 +275,19 @@ fn notices() -> Vec<Event> {
         NumberingEvent::NumberVoided { number: 3, notice: notice(2), reason: "复核".to_owned() },
     ];
     events.into_iter().map(Event::from).chain(numbering.into_iter().map(Event::from)).collect()
+}
+
+fn report() -> NoticeEvent {
+    let (name, media_type) = ("整改报告.pdf".to_owned(), "application/pdf".to_owned());
+    let attachments = vec![Attachment { name, media_type, bytes: 1_024, sha256: Sha256([0xab; 32]) }];
+    NoticeEvent::ReportReceived { on: day(), summary: "整改".to_owned(), attachments }
+}
+
+/// What the events of older schema versions mean, with their files.
+pub(crate) fn older() -> Vec<(&'static str, u16, Event)> {
+    let without_attachments =
+        NoticeEvent::ReportReceived { on: day(), summary: "整改".to_owned(), attachments: vec![] };
+    vec![("notice.report_received", 1, without_attachments.into())]
 }
 
 fn mails() -> Vec<Event> {

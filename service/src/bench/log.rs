@@ -128,7 +128,7 @@ fn batch(facts: &[Fact]) -> Batch {
 }
 
 fn new_event(fact: &Fact) -> NewEvent {
-    NewEvent { kind: KIND.into(), schema: codec::SCHEMA, payload: fact.payload.into() }
+    NewEvent { kind: KIND.into(), schema: codec::schema_of(KIND), payload: fact.payload.into() }
 }
 
 fn stream_number(name: &str) -> Result<u64, LogError> {

@@ -8,14 +8,15 @@ use super::args::Cli;
 use super::output::{Output, cell};
 use super::session::Session;
 use super::task::Asked;
-use super::{exit, receipts};
+use super::{attached, exit, receipts};
 use crate::act::Act;
 use crate::error::OfficeError;
 use crate::query::Query;
 
 /// Records an act, or previews it.
-pub(super) async fn record(cli: &Cli, asked: Asked<'_>, output: &Output) -> Result<ExitCode, OfficeError> {
+pub(super) async fn record(cli: &Cli, mut asked: Asked<'_>, output: &Output) -> Result<ExitCode, OfficeError> {
     let session = Session::open(cli).await?;
+    attached::put(cli, &mut asked)?;
     let long = matches!(asked.act, Act::Import { .. } | Act::Revise { .. } | Act::Publish { .. });
     let mails = matches!(
         asked.act,

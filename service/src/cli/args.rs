@@ -1,5 +1,6 @@
 //! Commands and options.
 
+mod backup;
 mod bench;
 mod follow_up;
 
@@ -11,6 +12,7 @@ use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::{Month, Period};
 use clap::{Args, Parser, Subcommand};
 
+pub(super) use backup::{BackupArgs, BackupCommand, RestoreArgs};
 pub(super) use bench::{BenchCommand, BenchStoreArgs, StorePlace};
 pub(super) use follow_up::{ImpactArgs, InterviewCommand, MailCommand, NoticesCommand, PayArgs, SettleArgs};
 
@@ -130,6 +132,15 @@ pub(super) enum Command {
     /// Measure the speed of a store on this machine
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Bring a backup in a directory level with the log, also while the service runs
+    Backup(BackupArgs),
+    /// Write the whole log with its attachments into a new directory, in the same format
+    Export {
+        /// The directory
+        dir: PathBuf,
+    },
+    /// Restore a backup or export into a data directory without a store, and verify it by replay
+    Restore(RestoreArgs),
     /// Bearer tokens of the HTTP interface
     #[command(subcommand)]
     Token(TokenCommand),

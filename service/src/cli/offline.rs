@@ -1,6 +1,6 @@
 //! Commands that need no running office: settings, store check, tokens, drill, classification.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bishui_domain::assessment::classify;
@@ -10,8 +10,9 @@ use clap::CommandFactory;
 use serde_json::json;
 
 use super::args::{Cli, ConfigCommand};
+use super::attached::Examined;
 use super::output::Output;
-use super::{exit, session, standing};
+use super::{attached, exit, session, standing};
 use crate::config::{Config, FILE_NAME, STORE_DIR};
 use crate::drill;
 use crate::error::OfficeError;
@@ -22,6 +23,7 @@ const SETTINGS: &str = r#"# Settings of bishui. Every key may also be given as a
 # listen = "127.0.0.1:8620"
 # mail_from = "聊城市生态环境局 <bishui@example.org>"
 # mail_host = "example.org"          # host part of Message-IDs
+# attachments = "/srv/attachments"   # directory of attachments; nodes that share a store share it
 # calendar = "working-days.toml"     # replaces the built-in calendar of working days
 
 # Without [smtp] mail is written as .eml files to the directory `outbox`.
@@ -61,10 +63,7 @@ pub(super) async fn init(data: &Path, output: &Output) -> Result<ExitCode, Offic
     let input = |what: String| OfficeError::Input { what };
     let store = data.join(STORE_DIR);
     std::fs::create_dir_all(&store).map_err(|error| input(format!("{}: {error}", store.display())))?;
-    let settings = data.join(FILE_NAME);
-    if !settings.exists() {
-        std::fs::write(&settings, SETTINGS).map_err(|error| input(format!("{}: {error}", settings.display())))?;
-    }
+    let settings = write_settings(data)?;
     let log = session::open_store(data).await?;
     drop(log);
     let done = json!({ "data": data, "settings": settings });
@@ -72,6 +71,16 @@ pub(super) async fn init(data: &Path, output: &Output) -> Result<ExitCode, Offic
         output.line(format_args!("store and settings are in {}; next: bishui plan adopt PLAN.toml", data.display()));
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a settings file to fill in where there is none, and gives its path.
+pub(super) fn write_settings(data: &Path) -> Result<PathBuf, OfficeError> {
+    let settings = data.join(FILE_NAME);
+    if !settings.exists() {
+        let failed = |error| OfficeError::Input { what: format!("{}: {error}", settings.display()) };
+        std::fs::write(&settings, SETTINGS).map_err(failed)?;
+    }
+    Ok(settings)
 }
 
 /// Shows or checks the settings.
@@ -105,15 +114,24 @@ pub(super) fn config(cli: &Cli, command: &ConfigCommand, output: &Output) -> Res
 /// Checks the store from end to end.
 pub(super) async fn doctor(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     let log = session::open_store(&cli.data).await?;
+    let kept = Config::read(&cli.data, cli.config.as_deref())?.attachments(&cli.data);
     let waiting = output.spinner("reading the whole store");
-    let verified = tokio::task::spawn_blocking(move || log.verify()).await;
+    let checked = log.clone();
+    let verified = tokio::task::spawn_blocking(move || checked.verify()).await;
     waiting.finish_and_clear();
     match verified.map_err(|error| OfficeError::Input { what: error.to_string() })? {
         Ok(head) => {
-            output.show(&json!({ "sound": true, "events": head }), |output, _| {
+            let Examined { named, faults } = attached::examine(&log, &kept).await?;
+            let sound = faults.is_empty();
+            let found = json!({ "sound": sound, "events": head, "attachments": named, "faults": faults });
+            output.show(&found, |output, _| {
                 output.line(format_args!("the store is sound: {head} events, every one read and compared"));
+                output.line(format_args!("{named} attachments are named, {} at fault", faults.len()));
+                for fault in &faults {
+                    output.line(fault);
+                }
             });
-            Ok(ExitCode::SUCCESS)
+            Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(exit::DIFFERENCE) })
         }
         Err(error) => {
             output.error(&error.into());

@@ -19,7 +19,7 @@ pub(super) async fn service(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Off
     let log = session::open_store(&cli.data).await?;
     let mailer = config.mailer(&cli.data)?;
     tracing::info!(mail = mailer.describe(), "mail goes here");
-    let office = Arc::new(session::office(log, &config)?);
+    let office = Arc::new(session::office(log, &config, &cli.data)?);
     let listen = args.listen.unwrap_or(config.listen);
     let settings = ServeSettings { listen, data_dir: cli.data.clone(), mail_from: config.mail_from };
     serve(office, mailer, settings, stop_signal()).await?;

@@ -1,10 +1,12 @@
 //! A session: the store itself when no service runs on it, else the running service.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use bishui_infra::event_log::LogError;
+use bishui_infra::backup::{LINE_BYTES_MAX, Line};
 use bishui_infra::event_log::sled::SledLog;
+use bishui_infra::event_log::{LogError, Position};
 use bishui_infra::mail::Mailer;
 use serde_json::Value;
 
@@ -14,7 +16,7 @@ use crate::act::Act;
 use crate::clock::SystemClock;
 use crate::config::{Config, STORE_DIR};
 use crate::error::OfficeError;
-use crate::http::ServiceFile;
+use crate::http::{EXPORT_PATH, HEAD_HEADER, ServiceFile};
 use crate::office::{Office, Request, Settings};
 use crate::preview::preview;
 use crate::query::{Query, answer};
@@ -55,8 +57,9 @@ pub(super) async fn open_store(data_dir: &Path) -> Result<SledLog, OfficeError> 
 }
 
 /// An office on a store, with the settings of the data directory.
-pub(super) fn office(log: SledLog, config: &Config) -> Result<Office, OfficeError> {
-    let settings = Settings { mail_host: config.mail_host.clone(), ..Settings::default() };
+pub(super) fn office(log: SledLog, config: &Config, data_dir: &Path) -> Result<Office, OfficeError> {
+    let attachments = Some(config.attachments(data_dir));
+    let settings = Settings { mail_host: config.mail_host.clone(), attachments, ..Settings::default() };
     Ok(Office::new(Arc::new(log), Arc::new(SystemClock::default()), config.work_calendar()?, settings))
 }
 
@@ -67,7 +70,7 @@ impl Session {
         match open_store(&cli.data).await {
             Ok(log) => {
                 let mailer = config.mailer(&cli.data)?;
-                let office = office(log, &config)?;
+                let office = office(log, &config, &cli.data)?;
                 let local = Local { office, mailer, mail_from: config.mail_from, actor: cli.actor.clone() };
                 Ok(Self::Local(Box::new(local)))
             }
@@ -130,9 +133,49 @@ impl Local {
     }
 }
 
+/// Recorded events as the running service tells them, up to its head when it was asked.
+pub(super) struct RemoteEvents {
+    lines: BufReader<ureq::BodyReader<'static>>,
+    last: Position,
+    head: Position,
+}
+
+impl RemoteEvents {
+    /// The next line; none at the head.
+    pub(super) fn next_line(&mut self) -> Result<Option<Line>, OfficeError> {
+        let mut bytes = Vec::new();
+        let read = self.lines.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes);
+        read.map_err(down)?;
+        if bytes.is_empty() && self.last == self.head {
+            return Ok(None);
+        }
+        // An end before the head leaves no line either.
+        let line = Line::parse(&bytes).map_err(down)?;
+        self.last = line.event.position;
+        Ok(Some(line))
+    }
+}
+
+fn down(what: impl std::fmt::Display) -> LogError {
+    LogError::Unavailable { what: format!("the running service: {what}"), source: None }
+}
+
 impl Remote {
+    /// Asks for every event after a position.
+    pub(super) fn events(&self, after: Position) -> Result<RemoteEvents, OfficeError> {
+        let path = format!("http://{}{EXPORT_PATH}?after={after}", self.service.address);
+        let request = self.agent.get(path).header("authorization", format!("Bearer {}", self.service.token));
+        let response = request.header("x-bishui-actor", "backup").call().map_err(down)?;
+        let status = response.status();
+        let head = response.headers().get(HEAD_HEADER).and_then(|head| head.to_str().ok()?.parse().ok());
+        let head = head.filter(|_| status.is_success()).ok_or_else(|| down(format!("it answers {status}")))?;
+        let body = response.into_body().into_with_config().limit(u64::MAX).reader();
+        // The service has nothing after a head that the backup is ahead of.
+        let last = after.min(Position(head));
+        Ok(RemoteEvents { lines: BufReader::new(body), last, head: Position(head) })
+    }
+
     fn post(&self, path: &str, body: &Value) -> Result<Value, OfficeError> {
-        let down = |what: String| LogError::Unavailable { what: format!("the running service: {what}"), source: None };
         let actor = ureq::http::HeaderValue::from_bytes(self.actor.as_bytes());
         let actor = actor.map_err(|_| OfficeError::Input { what: "`--as` holds control characters".to_owned() })?;
         let request = self
@@ -140,10 +183,10 @@ impl Remote {
             .post(format!("http://{}{path}", self.service.address))
             .header("authorization", format!("Bearer {}", self.service.token))
             .header("x-bishui-actor", actor);
-        let mut response = request.send_json(body).map_err(|error| down(error.to_string()))?;
+        let mut response = request.send_json(body).map_err(down)?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(1 << 30).read_json::<Value>();
-        let body = body.map_err(|error| down(error.to_string()))?;
+        let body = body.map_err(down)?;
         if (200..300).contains(&status) {
             return Ok(body);
         }

@@ -1,16 +1,19 @@
 //! What a command asks for: one table from the commands to the acts, questions and chores behind them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bishui_domain::money::Fen;
+use bishui_domain::sha256::Sha256;
 use bishui_domain::standard::Target;
+use bishui_infra::backup;
 use bishui_infra::event_log::Position;
 use serde_json::Value;
 
 use super::args::{
-    BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, InterviewCommand, MailCommand, NoticesCommand,
-    PlanCommand, PreviewFlag, ServeArgs, TokenCommand,
+    BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, InterviewCommand,
+    MailCommand, NoticesCommand, PlanCommand, PreviewFlag, RestoreArgs, ServeArgs, TokenCommand,
 };
+use super::backups::Kind;
 use super::output::Output;
 use super::{explanation, lists, standing};
 use crate::act::Act;
@@ -35,6 +38,14 @@ pub(super) enum Task<'a> {
     Doctor,
     /// Measure a store.
     Bench(&'a BenchCommand),
+    /// Add to a backup, or write an export.
+    WriteBackup(&'a Path, Kind),
+    /// Check a backup.
+    VerifyBackup(&'a Path),
+    /// Restore a backup.
+    Restore(&'a Path, backup::Until),
+    /// Write an attachment to a file.
+    Attachment(Sha256, &'a Path),
     /// Make, list or revoke tokens.
     Token(&'a TokenCommand),
     /// Play a scenario.
@@ -64,11 +75,13 @@ pub(super) struct Asked<'a> {
     pub(super) preview: bool,
     /// Where rejected rows are written.
     pub(super) rejected: Option<&'a Path>,
+    /// The files that come with it.
+    pub(super) attach: &'a [PathBuf],
 }
 
 impl From<Act> for Asked<'_> {
     fn from(act: Act) -> Self {
-        Self { act, preview: false, rejected: None }
+        Self { act, preview: false, rejected: None, attach: &[] }
     }
 }
 
@@ -80,7 +93,7 @@ impl From<Act> for Task<'_> {
 
 /// An act that has a preview.
 fn previewed<'a>(act: Act, flag: PreviewFlag) -> Task<'a> {
-    Task::Record(Asked { act, preview: flag.preview, rejected: None })
+    Task::Record(Asked { preview: flag.preview, ..act.into() })
 }
 
 /// The task of a command; reads the files it names.
@@ -95,6 +108,12 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Config(command) => Task::Config(command),
         Command::Doctor => Task::Doctor,
         Command::Bench(command) => Task::Bench(command),
+        Command::Backup(args) => backup(args)?,
+        Command::Export { dir } => Task::WriteBackup(dir, Kind::Export),
+        Command::Restore(RestoreArgs { dir, until }) => {
+            let until = until.as_deref().map(parse_until).transpose()?;
+            Task::Restore(dir, until.map_or(backup::Until::End, Until::of_backup))
+        }
         Command::Token(command) => Task::Token(command),
         Command::Drill { scenario } => Task::Drill(scenario),
         Command::Classify { file } => Task::Classify(file),
@@ -120,13 +139,15 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
             let mapping = args.mapping.as_deref().map(read_text).transpose()?;
             let (file, csv) = read_file(&args.file)?;
             let rejected = args.rejected.as_deref();
-            Task::Record(Asked { act: Act::Import { file, csv, mapping }, preview: args.preview.preview, rejected })
+            let act = Act::Import { file, csv, mapping };
+            Task::Record(Asked { preview: args.preview.preview, rejected, ..act.into() })
         }
         Command::Revise(args) => {
             let (file, csv) = read_file(&args.file)?;
             let (reason, evidence) = (args.reason.clone(), args.evidence.clone());
             let (preview, rejected) = (args.preview.preview, args.rejected.as_deref());
-            Task::Record(Asked { act: Act::Revise { file, csv, reason, evidence }, preview, rejected })
+            let act = Act::Revise { file, csv, reason, evidence };
+            Task::Record(Asked { preview, rejected, ..act.into() })
         }
         Command::Declare(args) => declaration(args)?,
         Command::Publish(args) => {
@@ -166,6 +187,16 @@ fn plan(command: &PlanCommand) -> Result<Task<'_>, OfficeError> {
             previewed(Act::CorrectTarget { section, from: *from, until: *until, target, reason }, *preview)
         }
     })
+}
+
+fn backup(args: &BackupArgs) -> Result<Task<'_>, OfficeError> {
+    match args {
+        BackupArgs { command: Some(BackupCommand::Verify { dir }), .. } => Ok(Task::VerifyBackup(dir)),
+        BackupArgs { dir: Some(dir), command: None } => Ok(Task::WriteBackup(dir, Kind::Backup)),
+        BackupArgs { dir: None, command: None } => {
+            Err(OfficeError::Input { what: "name the directory of the backup".to_owned() })
+        }
+    }
 }
 
 fn declaration(args: &DeclareArgs) -> Result<Task<'_>, OfficeError> {
@@ -209,9 +240,11 @@ fn notice(command: &NoticesCommand) -> Task<'_> {
         NoticesCommand::Acknowledge { notice, signed_by } => {
             Act::AcknowledgeNotice { notice: *notice, signed_by: signed_by.clone() }.into()
         }
-        NoticesCommand::Answer { notice, summary } => {
-            Act::AnswerNotice { notice: *notice, summary: summary.clone() }.into()
+        NoticesCommand::Answer { notice, summary, attach } => {
+            let act = Act::AnswerNotice { notice: *notice, summary: summary.clone(), attachments: vec![] };
+            Task::Record(Asked { attach, ..act.into() })
         }
+        NoticesCommand::Attachment { sha256, file } => Task::Attachment(*sha256, file),
         NoticesCommand::Close { notice, note } => Act::CloseNotice { notice: *notice, note: note.clone() }.into(),
     }
 }

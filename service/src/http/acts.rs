@@ -219,8 +219,10 @@ async fn acknowledge_notice(caller: Caller, Id(notice): Id<NoticeId>, Body(body)
 
 /// Answers a notice with a rectification report, for its county.
 #[utoipa::path(post, path = "/api/v1/notices/{notice}/answer", tag = "acts", params(("notice" = String, Path)), request_body = Report, responses((status = 200, body = Receipt)))]
-async fn answer_notice(caller: Caller, Id(notice): Id<NoticeId>, Body(Report { summary }): Body<Report>) -> Answer {
-    Ok(Json(caller.perform_on(stream::notice(notice), Act::AnswerNotice { notice, summary }).await?))
+async fn answer_notice(caller: Caller, Id(notice): Id<NoticeId>, Body(body): Body<Report>) -> Answer {
+    let Report { summary, attachments } = body;
+    let act = Act::AnswerNotice { notice, summary, attachments };
+    Ok(Json(caller.perform_on(stream::notice(notice), act).await?))
 }
 
 /// Closes a notice.

@@ -80,8 +80,9 @@ impl Caller {
     fn told(&self, error: OfficeError) -> HttpError {
         let own = matches!(
             error,
-            OfficeError::Refused(Refusal::NoticeNotReady { .. } | Refusal::InvalidText { .. })
-                | OfficeError::Log(_)
+            OfficeError::Refused(
+                Refusal::NoticeNotReady { .. } | Refusal::InvalidText { .. } | Refusal::InvalidAttachment { .. }
+            ) | OfficeError::Log(_)
                 | OfficeError::Moved
                 | OfficeError::NotFound { .. }
         );
@@ -129,6 +130,15 @@ impl Caller {
                 Ok(())
             }
             (Scope::County(_), _) => Err(not_found("this notice").into()),
+        }
+    }
+
+    /// Whether the caller may put files beside the log.
+    pub(super) fn check_attach(&self) -> Result<(), HttpError> {
+        match self.authority {
+            Authority::Local => Ok(()),
+            Authority::Role(role) if rights::may_attach(role) => Ok(()),
+            Authority::Role(_) => Err(HttpError::Forbidden),
         }
     }
 

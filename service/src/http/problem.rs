@@ -172,6 +172,7 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
         Refusal::UnsoundPlan { .. }
         | Refusal::InvalidAmount { .. }
         | Refusal::ImpossibleDate { .. }
+        | Refusal::InvalidAttachment { .. }
         | Refusal::InvalidText { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::NoOpenInterview { .. }
         | Refusal::RoundAlreadyPublished { .. }
@@ -196,6 +197,7 @@ fn refusal_title(refusal: &Refusal) -> &'static str {
         Refusal::InvalidAmount { .. } => "金额有误",
         Refusal::ImpossibleDate { .. } => "日期有误",
         Refusal::InvalidText { .. } => "文字缺失或过长",
+        Refusal::InvalidAttachment { .. } => "附件不能采用",
         Refusal::NoOpenInterview { .. } => "没有待进行的约谈",
         Refusal::RoundAlreadyPublished { .. } => "该期考核已公布",
         Refusal::RoundIncomplete { .. } => "该期考核不完整",

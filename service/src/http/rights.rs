@@ -33,6 +33,14 @@ pub fn may(role: Role, act: &Act) -> bool {
     roles_for(act).contains(&role)
 }
 
+/// Whether a role may put files beside the log: whoever answers notices.
+pub fn may_attach(role: Role) -> bool {
+    match role {
+        Role::County => true,
+        Role::Clerk | Role::Approver | Role::Finance | Role::Auditor | Role::Administrator => false,
+    }
+}
+
 /// Whether a role may read recorded events as they are.
 pub fn may_read_events(role: Role) -> bool {
     match role {

@@ -1,5 +1,6 @@
 //! Acts on notices and their mail.
 
+use bishui_domain::attachment::Attachment;
 use bishui_domain::delivery::{Mail, MailEvent};
 use bishui_domain::event::Event;
 use bishui_domain::ids::{MailId, NoticeId};
@@ -8,7 +9,7 @@ use bishui_domain::notice::{
 };
 use bishui_domain::refusal::{Refusal, required_text};
 use bishui_infra::codec;
-use bishui_infra::event_log::StreamVersion;
+use bishui_infra::event_log::{LogError, StreamVersion};
 use uuid::Uuid;
 
 use super::{Decided, Office};
@@ -43,9 +44,27 @@ impl Office {
         self.act_on_notice(id, NoticeCommand::Acknowledge { on: self.today(), signed_by }).await
     }
 
-    pub(super) async fn answer_notice(&self, id: NoticeId, summary: &str) -> Result<Decided, OfficeError> {
-        let summary = required_text("summary", summary)?;
-        self.act_on_notice(id, NoticeCommand::Answer { on: self.today(), summary }).await
+    pub(super) async fn answer_notice(
+        &self,
+        id: NoticeId,
+        summary: &str,
+        attachments: &[Attachment],
+    ) -> Result<Decided, OfficeError> {
+        let (on, summary, attachments) = (self.today(), required_text("summary", summary)?, attachments.to_vec());
+        let answer = NoticeCommand::Answer { on, summary, attachments: attachments.clone() };
+        let decided = self.act_on_notice(id, answer).await?;
+        self.see_attachments(attachments).await?;
+        Ok(decided)
+    }
+
+    /// Sees that what an event is to name is there: it was made durable when it was put there.
+    async fn see_attachments(&self, named: Vec<Attachment>) -> Result<(), OfficeError> {
+        if named.is_empty() {
+            return Ok(());
+        }
+        let kept = self.attachments()?.clone();
+        let seen = tokio::task::spawn_blocking(move || named.iter().try_for_each(|named| kept.check(named))).await;
+        Ok(seen.map_err(|error| LogError::Unavailable { what: error.to_string(), source: None })??)
     }
 
     pub(super) async fn close_notice(&self, id: NoticeId, note: &str) -> Result<Decided, OfficeError> {

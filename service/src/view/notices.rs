@@ -1,9 +1,11 @@
 //! Notices as people see them: the list, and one notice with its letter, deadlines and history.
 
+use bishui_domain::attachment::Attachment;
 use bishui_domain::ids::{CountyId, NoticeId};
 use bishui_domain::letter::{self, Context};
-use bishui_domain::notice::{Duty, Notice, NoticeKind, NoticeState};
+use bishui_domain::notice::{Duty, Notice, NoticeKind, NoticeState, Report};
 use bishui_domain::period::Period;
+use bishui_domain::sha256::Sha256;
 use bishui_infra::event_log::{Position, Recorded, StreamVersion};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -89,7 +91,7 @@ pub struct DeadlineView {
     pub calendars: Vec<String>,
 }
 
-/// A text of a day: an acknowledgement, a report.
+/// A text of a day: an acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DatedText {
     /// The day.
@@ -97,6 +99,42 @@ pub struct DatedText {
     pub on: Date,
     /// The text, or who signed.
     pub text: String,
+}
+
+/// A file that came with a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttachmentView {
+    /// Name of the file.
+    pub name: String,
+    /// Media type.
+    pub media_type: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its content: what it is asked for by.
+    #[schema(value_type = String)]
+    pub sha256: Sha256,
+}
+
+/// A rectification report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReportView {
+    /// The day it arrived.
+    #[schema(value_type = String)]
+    pub on: Date,
+    /// Its summary.
+    pub text: String,
+    /// The files that came with it.
+    pub attachments: Vec<AttachmentView>,
+}
+
+impl From<&Report> for ReportView {
+    fn from(report: &Report) -> Self {
+        let attachments = report.attachments.iter().map(|attachment| {
+            let Attachment { name, media_type, bytes, sha256 } = attachment.clone();
+            AttachmentView { name, media_type, bytes, sha256 }
+        });
+        Self { on: report.on, text: report.summary.clone(), attachments: attachments.collect() }
+    }
 }
 
 /// One event of a stream, for its history.
@@ -135,7 +173,7 @@ pub struct NoticeView {
     /// The acknowledgement.
     pub acknowledged: Option<DatedText>,
     /// Rectification reports.
-    pub reports: Vec<DatedText>,
+    pub reports: Vec<ReportView>,
     /// Why it was withdrawn or closed.
     pub note: Option<String>,
     /// What happened to it.
@@ -155,6 +193,13 @@ pub fn notices(register: &Register, scope: &Scope, filter: &NoticeFilter, today:
         .filter(|(.., notice)| scope.sees_notice(notice) && wanted(notice))
         .map(|(id, position, notice)| line(register, id, position, notice, today))
         .collect()
+}
+
+/// An attachment of a notice that the asker sees; none of another, or where no event names it.
+pub fn attachment(register: &Register, scope: &Scope, sha256: Sha256) -> Option<Attachment> {
+    let seen = register.notice.values().filter(|notice| scope.sees_notice(notice));
+    let mut named = seen.flat_map(|notice| &notice.reports).flat_map(|report| &report.attachments);
+    named.find(|attachment| attachment.sha256 == sha256).cloned()
 }
 
 /// One notice.
@@ -178,7 +223,7 @@ pub async fn notice(office: &Office, scope: &Scope, id: NoticeId) -> Result<Noti
         text: letter.text,
         deadlines: deadlines(notice, today),
         acknowledged: notice.acknowledged.as_ref().map(dated),
-        reports: notice.reports.iter().map(dated).collect(),
+        reports: notice.reports.iter().map(ReportView::from).collect(),
         note: notice.note.clone(),
         history: events.iter().map(history_line).collect(),
     })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bishui_domain::ids::{CountyId, MailId, NoticeId};
 use bishui_domain::notice::NoticeState;
 use bishui_domain::period::Period;
+use bishui_domain::sha256::Sha256;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
@@ -64,6 +65,16 @@ pub(in crate::cli) enum NoticesCommand {
         /// The report's summary
         #[arg(long)]
         summary: String,
+        /// A file that came with it, up to 32 MiB; may be repeated
+        #[arg(long, value_name = "FILE")]
+        attach: Vec<PathBuf>,
+    },
+    /// Write a file that came with a report
+    Attachment {
+        /// The SHA-256 that the notice shows
+        sha256: Sha256,
+        /// The file to write; it must not exist
+        file: PathBuf,
     },
     /// Close
     Close {

@@ -1,6 +1,7 @@
 //! Bodies and queries of acts, where the path says the rest.
 
 use bishui_domain::assessment::Reason;
+use bishui_domain::attachment::Attachment;
 use bishui_domain::ids::SectionId;
 use bishui_domain::money::Fen;
 use bishui_domain::period::{Month, Period};
@@ -9,6 +10,8 @@ use bishui_domain::standard::Target;
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
+
+use crate::view::notices::AttachmentView;
 
 /// An amendment of the plan.
 #[derive(Deserialize, ToSchema)]
@@ -185,6 +188,10 @@ pub(in crate::http) struct Acknowledgement {
 pub(in crate::http) struct Report {
     /// Its summary.
     pub(in crate::http) summary: String,
+    /// The files that come with it; put each to `/api/v1/attachments` before.
+    #[serde(default)]
+    #[schema(value_type = Vec<AttachmentView>)]
+    pub(in crate::http) attachments: Vec<Attachment>,
 }
 
 /// What became of a mail.
