@@ -64,8 +64,8 @@ fn a_killed_log_keeps_what_it_acknowledged() {
             known.clear();
         }
         // One round in eight is killed while it opens the store.
-        let wanted = if random.next().is_multiple_of(8) { 0 } else { random.next() % ACKNOWLEDGEMENTS_MAX + 1 };
-        let steps = random.next() % STEPS_MAX;
+        let wanted = if random.roll().is_multiple_of(8) { 0 } else { random.roll() % ACKNOWLEDGEMENTS_MAX + 1 };
+        let steps = random.roll() % STEPS_MAX;
         let acknowledged = kill_after(store.path(), wanted, steps);
         total += acknowledged.len();
         known.extend(acknowledged);
@@ -88,7 +88,7 @@ fn kill_after(store: &Path, wanted: u64, steps: u64) -> Vec<Acknowledged> {
     }
     let mut idle = Dice::new(steps);
     for _ in 0..steps {
-        std::hint::black_box(idle.next());
+        std::hint::black_box(idle.roll());
     }
     victim.kill().unwrap();
     // What it printed between the last line read and its end was acknowledged too.

@@ -77,7 +77,7 @@ fn batch(seed: u64, writer: u64, number: u64, writes: Vec<StreamWrite>) -> Batch
         actor: "bureau".into(),
         causation: None,
         correlation: Some(id),
-        idempotency: (number % 3 == 0).then(|| Idempotency { key: id.to_string(), request: id }),
+        idempotency: number.is_multiple_of(3).then(|| Idempotency { key: id.to_string(), request: id }),
         lease: None,
         writes,
     }

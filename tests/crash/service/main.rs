@@ -93,7 +93,7 @@ fn one_pass(kills_max: u64, reference: &Reference, random: &mut Dice) -> u64 {
     loop {
         let kill = (kills < kills_max).then(|| some_kill(reference, random));
         // One client in four has not heard of the last acts and does them again.
-        let lost = if random.next().is_multiple_of(4) { random.next() % 3 + 1 } else { 0 };
+        let lost = if random.roll().is_multiple_of(4) { random.roll() % 3 + 1 } else { 0 };
         if !pass.run(kill.as_ref(), lost) {
             break;
         }
@@ -107,15 +107,15 @@ fn one_pass(kills_max: u64, reference: &Reference, random: &mut Dice) -> u64 {
 }
 
 fn some_kill(reference: &Reference, random: &mut Dice) -> Kill {
-    let moment = usize::try_from(random.next() % (MOMENTS.len() as u64)).expect("a small number");
-    let (prefix, halted) = match random.next() % 4 {
+    let moment = usize::try_from(random.roll() % (MOMENTS.len() as u64)).expect("a small number");
+    let (prefix, halted) = match random.roll() % 4 {
         0 => ("", true),
         1 if reference.is_over_smtp() => (DOT, false),
         1 | 2 => ("", false),
         _ => (MOMENTS[moment], true),
     };
     let most = (reference.count(prefix) * 2 / KILLS_PER_PASS).max(1);
-    Kill { at: Stop { prefix: prefix.to_owned(), nth: random.next() % most + 1 }, halted }
+    Kill { at: Stop { prefix: prefix.to_owned(), nth: random.roll() % most + 1 }, halted }
 }
 
 /// Plays the scenario with something broken; the check must see it.
