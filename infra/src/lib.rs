@@ -9,3 +9,4 @@ pub mod disk;
 pub mod event_log;
 pub mod mail;
 pub mod table;
+pub mod transparency;
