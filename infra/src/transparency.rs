@@ -17,8 +17,8 @@ pub mod audit;
 pub mod bundle;
 pub mod checkpoint;
 pub mod key;
-pub mod note;
 pub mod notary;
+pub mod note;
 pub mod proof;
 pub mod tiles;
 pub mod tree;
@@ -67,7 +67,9 @@ pub enum ProofError {
         covered: u64,
     },
     /// The log is not the one a checkpoint was signed of: run `bishui audit verify`, which says where it differs.
-    #[error("the first {size} events are not those of the signed checkpoint; `bishui audit verify` says where they differ")]
+    #[error(
+        "the first {size} events are not those of the signed checkpoint; `bishui audit verify` says where they differ"
+    )]
     Fork {
         /// Events of the checkpoint.
         size: u64,

@@ -63,7 +63,8 @@ impl SigningKey {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(ProofError::Random)?;
         let key = ed25519_dalek::SigningKey::from_bytes(&seed);
-        let name = name.map_or_else(|| format!("bishui/{}", hex(key_hash("bishui", &key.verifying_key()))), str::to_owned);
+        let name =
+            name.map_or_else(|| format!("bishui/{}", hex(key_hash("bishui", &key.verifying_key()))), str::to_owned);
         Ok(Self { name, key })
     }
 
@@ -191,7 +192,10 @@ pub(super) mod tests {
         assert!(matches!(key.write(&path), Err(ProofError::File { .. })), "a key is never written over another");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(SigningKey::read(&path).unwrap_err().to_string().contains("chmod 600"));
-        assert_ne!(SigningKey::draw(Some("log.example")).unwrap().verifier(), SigningKey::draw(Some("log.example")).unwrap().verifier());
+        assert_ne!(
+            SigningKey::draw(Some("log.example")).unwrap().verifier(),
+            SigningKey::draw(Some("log.example")).unwrap().verifier()
+        );
         assert!(!format!("{key:?}").contains("AQ"), "debug output does not show the key");
     }
 }

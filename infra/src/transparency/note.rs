@@ -36,7 +36,8 @@ mod tests {
     /// The example in the documentation of Go's `note` package.
     const TEXT: &str =
         "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
-    const SIGNATURE: &str = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+    const SIGNATURE: &str =
+        "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
 
     #[test]
     fn the_published_note_is_signed_and_opened_alike() {
@@ -56,7 +57,8 @@ mod tests {
             for mask in [0x01, 0x80] {
                 let mut changed = note.clone();
                 changed[at] ^= mask;
-                let opened = String::from_utf8(changed).ok().and_then(|changed| open(&changed, &key).map(str::to_owned));
+                let opened =
+                    String::from_utf8(changed).ok().and_then(|changed| open(&changed, &key).map(str::to_owned));
                 assert_eq!(opened, None, "byte {at} xor {mask:#x}");
             }
         }

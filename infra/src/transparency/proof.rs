@@ -43,11 +43,7 @@ pub fn root<E>(size: u64, mut hash: impl FnMut(Subtree) -> Result<Hash, E>) -> R
 ///
 /// # Errors
 /// Those of `hash`.
-pub fn inclusion<E>(
-    leaf: u64,
-    size: u64,
-    mut hash: impl FnMut(Subtree) -> Result<Hash, E>,
-) -> Result<Vec<Hash>, E> {
+pub fn inclusion<E>(leaf: u64, size: u64, mut hash: impl FnMut(Subtree) -> Result<Hash, E>) -> Result<Vec<Hash>, E> {
     let (mut from, mut to) = (0, size);
     let mut proof = Vec::new();
     while to - from > 1 {
@@ -86,11 +82,7 @@ pub fn included(leaf: u64, leaf_hash: Hash, size: u64, proof: &[Hash]) -> Option
 ///
 /// # Errors
 /// Those of `hash`.
-pub fn consistency<E>(
-    old: u64,
-    size: u64,
-    mut hash: impl FnMut(Subtree) -> Result<Hash, E>,
-) -> Result<Vec<Hash>, E> {
+pub fn consistency<E>(old: u64, size: u64, mut hash: impl FnMut(Subtree) -> Result<Hash, E>) -> Result<Vec<Hash>, E> {
     let mut proof = Vec::new();
     if old == 0 || old >= size {
         return Ok(proof);
@@ -159,11 +151,7 @@ fn last(proof: &mut &[Hash]) -> Option<Hash> {
 ///
 /// # Errors
 /// Those of `hash`.
-pub fn joint<E>(
-    leaves: &[u64],
-    size: u64,
-    mut hash: impl FnMut(Subtree) -> Result<Hash, E>,
-) -> Result<Vec<Hash>, E> {
+pub fn joint<E>(leaves: &[u64], size: u64, mut hash: impl FnMut(Subtree) -> Result<Hash, E>) -> Result<Vec<Hash>, E> {
     let mut proof = Vec::new();
     if size > 0 {
         gather(leaves, 0, size, &mut hash, &mut proof)?;

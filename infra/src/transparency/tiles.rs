@@ -98,7 +98,8 @@ impl Tiles {
     pub fn cut(&mut self, size: u64) -> Result<(), ProofError> {
         self.size = size;
         for (level, count) in self.levels.iter().zip(counts(size)) {
-            if level.count()? > count || level.file.metadata().map_err(file_error(&level.path))?.len() % HASH_BYTES != 0 {
+            if level.count()? > count || level.file.metadata().map_err(file_error(&level.path))?.len() % HASH_BYTES != 0
+            {
                 level.cut(count)?;
             }
         }
@@ -248,7 +249,9 @@ mod tests {
         assert_eq!(tile(0, 0, 256), Some(all[..256].concat()));
         assert_eq!(tile(0, 3, 232), Some(all[768..].concat()));
         assert_eq!(tile(1, 0, 3).map(|tile| tile.len()), Some(96));
-        for (level, index, width) in [(0, 3, 233), (0, 4, 1), (0, 0, 0), (0, 0, 257), (1, 0, 4), (9, 0, 1), (0, u64::MAX, 1)] {
+        for (level, index, width) in
+            [(0, 3, 233), (0, 4, 1), (0, 0, 0), (0, 0, 257), (1, 0, 4), (9, 0, 1), (0, u64::MAX, 1)]
+        {
             assert_eq!(tile(level, index, width), None, "{level}/{index}/{width}");
         }
     }

@@ -25,7 +25,10 @@ pub(super) async fn diagnose(log: &dyn EventLog, tiles: &Tiles, position: Positi
             break;
         }
     }
-    Ok(swapped(&events, &stored).or_else(|| removed(&events, &stored)).or_else(|| inserted(&events, &stored)).unwrap_or(How::Changed))
+    Ok(swapped(&events, &stored)
+        .or_else(|| removed(&events, &stored))
+        .or_else(|| inserted(&events, &stored))
+        .unwrap_or(How::Changed))
 }
 
 /// The hashes that `event` may have had at the place of `slot`: with its own version, batch and place in it, or with
@@ -66,11 +69,15 @@ fn shifted(event: &Recorded, shift: u64, back: bool) -> impl Iterator<Item = Has
 fn removed(events: &[Recorded], stored: &[Hash]) -> Option<How> {
     let next = events.first()?;
     let mut shifts = (1..=SHIFT_MAX).zip(stored.iter().skip(1));
-    shifts.find(|(shift, hash)| shifted(next, *shift, false).any(|was| was == **hash)).map(|(count, _)| How::Removed { count })
+    shifts
+        .find(|(shift, hash)| shifted(next, *shift, false).any(|was| was == **hash))
+        .map(|(count, _)| How::Removed { count })
 }
 
 fn inserted(events: &[Recorded], stored: &[Hash]) -> Option<How> {
     let was_here = stored.first()?;
     let mut shifts = (1..=SHIFT_MAX).zip(events.iter().skip(1));
-    shifts.find(|(shift, event)| shifted(event, *shift, true).any(|was| was == *was_here)).map(|(count, _)| How::Inserted { count })
+    shifts
+        .find(|(shift, event)| shifted(event, *shift, true).any(|was| was == *was_here))
+        .map(|(count, _)| How::Inserted { count })
 }

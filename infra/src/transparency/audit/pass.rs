@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::super::ProofError;
 use super::super::checkpoint::TreeHead;
 use super::super::tiles::{TILE_HASHES, Tiles};
 use super::super::tree::Frontier;
-use super::super::ProofError;
 use super::{Claim, Difference};
 use crate::event_log::leaf::{Hash, leaf_hash};
 use crate::event_log::{EventRef, Position};
