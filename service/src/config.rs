@@ -34,6 +34,9 @@ pub struct Config {
     pub smtp: Option<SmtpSettings>,
     /// A calendar of working days that replaces the built-in one.
     pub calendar: Option<PathBuf>,
+    /// The file of the key that signs checkpoints, where several nodes share one; it must be there. By default a key
+    /// of its own in the data directory.
+    pub signing_key: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -44,6 +47,7 @@ impl Default for Config {
             mail_host: "bishui.invalid".to_owned(),
             smtp: None,
             calendar: None,
+            signing_key: None,
         }
     }
 }

@@ -131,6 +131,7 @@ impl Town {
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: dir.path().to_owned(),
             mail_from: "bishui@liaocheng.example".to_owned(),
+            signing_key: None,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel();

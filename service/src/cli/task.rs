@@ -8,8 +8,8 @@ use bishui_infra::event_log::Position;
 use serde_json::Value;
 
 use super::args::{
-    BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, InterviewCommand, MailCommand, NoticesCommand,
-    PlanCommand, PreviewFlag, ServeArgs, TokenCommand,
+    AuditCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, InterviewCommand, MailCommand,
+    NoticesCommand, PlanCommand, PreviewFlag, ServeArgs, TokenCommand,
 };
 use super::output::Output;
 use super::{explanation, lists, standing};
@@ -51,6 +51,8 @@ pub(super) enum Task<'a> {
     Ask(Query, Show),
     /// Derive every decision again.
     Replay,
+    /// Prove the log, or check its proof.
+    Audit(&'a AuditCommand),
 }
 
 /// Largest file that is read for an act.
@@ -94,6 +96,7 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Init => Task::Init,
         Command::Config(command) => Task::Config(command),
         Command::Doctor => Task::Doctor,
+        Command::Audit(command) => Task::Audit(command),
         Command::Bench(command) => Task::Bench(command),
         Command::Token(command) => Task::Token(command),
         Command::Drill { scenario } => Task::Drill(scenario),
