@@ -58,57 +58,58 @@ impl fmt::Display for Checkpoint {
     }
 }
 
-/// The file of all checkpoints that were signed, oldest first.
+/// The file of all checkpoints that were signed, oldest first. It is replaced as a whole, so that it is never half
+/// written: what is not a row of signed checkpoints is damage.
 #[derive(Debug)]
 pub struct CheckpointFile {
     path: PathBuf,
-    /// Bytes of whole checkpoints; a write that was cut short leaves more, which the next one replaces.
-    whole: usize,
 }
 
 impl CheckpointFile {
     /// Reads the file; an absent one is empty.
     ///
     /// # Errors
-    /// The file cannot be read, or holds a whole checkpoint that `key` has not signed.
+    /// The file cannot be read, or holds anything that `key` has not signed.
     pub fn read(path: &Path, key: &VerifierKey) -> Result<(Self, Vec<Checkpoint>), ProofError> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => vec![],
             Err(error) => return Err(file_error(path)(error)),
         };
-        let (mut whole, mut checkpoints) = (0, Vec::new());
-        while let Some(length) = first_note(&bytes[whole..]) {
-            let text = std::str::from_utf8(&bytes[whole..whole + length]).ok();
-            let checkpoint = text.and_then(|text| Checkpoint::open(text, key));
+        let (mut rest, mut checkpoints) = (&bytes[..], Vec::new());
+        while !rest.is_empty() {
+            let (note, after) = rest.split_at(first_note(rest));
+            let checkpoint = std::str::from_utf8(note).ok().and_then(|note| Checkpoint::open(note, key));
             let number = checkpoints.len() + 1;
             checkpoints.push(checkpoint.ok_or_else(|| ProofError::Damaged { path: path.to_owned(), number })?);
-            whole += length;
+            rest = after;
         }
-        Ok((Self { path: path.to_owned(), whole }, checkpoints))
+        Ok((Self { path: path.to_owned() }, checkpoints))
     }
 
-    /// Adds a checkpoint and syncs it.
+    /// Writes these checkpoints in place of those that are there, and syncs them.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn add(&mut self, checkpoint: &Checkpoint) -> Result<(), ProofError> {
+    pub fn replace(&self, checkpoints: &[Checkpoint]) -> Result<(), ProofError> {
+        let fresh = self.path.with_extension("new");
         let written = || -> std::io::Result<()> {
-            let mut file = fs::OpenOptions::new().append(true).create(true).open(&self.path)?;
-            file.set_len(self.whole as u64)?;
-            file.write_all(checkpoint.note.as_bytes())?;
-            file.sync_all()
+            let mut file = fs::File::create(&fresh)?;
+            for checkpoint in checkpoints {
+                file.write_all(checkpoint.note.as_bytes())?;
+            }
+            file.sync_all()?;
+            fs::rename(&fresh, &self.path)?;
+            self.path.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
         };
-        written().map_err(file_error(&self.path))?;
-        self.whole += checkpoint.note.len();
-        Ok(())
+        written().map_err(file_error(&self.path))
     }
 }
 
-/// Bytes of the first whole note; none when its lines are not all there.
-fn first_note(bytes: &[u8]) -> Option<usize> {
+/// Bytes of the first note, or of all when its lines are not all there.
+fn first_note(bytes: &[u8]) -> usize {
     let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    ends.nth(LINES - 1).map(|(at, _)| at + 1)
+    ends.nth(LINES - 1).map_or(bytes.len(), |(at, _)| at + 1)
 }
 
 #[cfg(test)]
@@ -134,23 +135,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_is_read_again_and_a_torn_end_is_written_over() {
+    fn what_was_written_is_read_again_and_every_changed_byte_is_found() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("checkpoints");
         let verifier = signer().verifier();
-        let (mut file, none) = CheckpointFile::read(&path, &verifier).unwrap();
+        let (file, none) = CheckpointFile::read(&path, &verifier).unwrap();
         assert_eq!(none, []);
-        file.add(&checkpoint(1)).unwrap();
-        file.add(&checkpoint(2)).unwrap();
+        let written = [checkpoint(1), checkpoint(2)];
+        file.replace(&written[..1]).unwrap();
+        file.replace(&written).unwrap();
+        assert_eq!(CheckpointFile::read(&path, &verifier).unwrap().1, written);
         let whole = fs::read(&path).unwrap();
-        fs::write(&path, [&whole[..], b"PeterNeumann\n3\n"].concat()).unwrap();
-        let (mut file, read) = CheckpointFile::read(&path, &verifier).unwrap();
-        assert_eq!(read, [checkpoint(1), checkpoint(2)]);
-        file.add(&checkpoint(3)).unwrap();
-        let (_, read) = CheckpointFile::read(&path, &verifier).unwrap();
-        assert_eq!(read, [checkpoint(1), checkpoint(2), checkpoint(3)]);
-        fs::write(&path, [&[whole[0] ^ 1], &whole[1..]].concat()).unwrap();
+        for at in 0..whole.len() {
+            for mask in [0x01, 0x80] {
+                let mut changed = whole.clone();
+                changed[at] ^= mask;
+                fs::write(&path, changed).unwrap();
+                let read = CheckpointFile::read(&path, &verifier);
+                assert!(matches!(read, Err(ProofError::Damaged { .. })), "byte {at} xor {mask:#x}: {read:?}");
+            }
+        }
+        fs::write(&path, &whole[..whole.len() - 1]).unwrap();
         let error = CheckpointFile::read(&path, &verifier).unwrap_err().to_string();
-        assert!(error.contains("checkpoint 1 is not signed"), "{error}");
+        assert!(error.contains("checkpoint 2 is not signed"), "{error}");
     }
 }

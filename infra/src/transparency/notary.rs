@@ -88,8 +88,10 @@ impl Notary {
             return Ok(last.clone());
         }
         let checkpoint = Checkpoint::sign(head, &self.key);
-        self.file.add(&checkpoint)?;
-        self.checkpoints.push(checkpoint.clone());
+        let mut all = self.checkpoints.clone();
+        all.push(checkpoint.clone());
+        self.file.replace(&all)?;
+        self.checkpoints = all;
         Ok(checkpoint)
     }
 

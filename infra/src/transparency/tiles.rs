@@ -98,10 +98,7 @@ impl Tiles {
     pub fn cut(&mut self, size: u64) -> Result<(), ProofError> {
         self.size = size;
         for (level, count) in self.levels.iter().zip(counts(size)) {
-            if level.count()? > count || level.file.metadata().map_err(file_error(&level.path))?.len() % HASH_BYTES != 0
-            {
-                level.cut(count)?;
-            }
+            level.cut(level.count()?.min(count))?;
         }
         Ok(())
     }

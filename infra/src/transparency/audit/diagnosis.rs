@@ -52,18 +52,19 @@ fn swapped(events: &[Recorded], stored: &[Hash]) -> Option<How> {
     others.next().map(|(other, _)| How::Swapped { with: other.position })
 }
 
-/// The hashes that `event` may have had `shift` positions further on (or back), with as many or fewer versions and
-/// places in its batch.
+/// The hashes that `event` may have had `shift` positions further on (or back): with as many or fewer versions, and at
+/// any place of its batch that is near, for a batch that was cut in two may count anew.
 fn shifted(event: &Recorded, shift: u64, back: bool) -> impl Iterator<Item = Hash> {
     let own = EventRef::from(event);
     let moved = move |number: u64, by: u64| if back { number.checked_sub(by) } else { number.checked_add(by) };
-    let hash = move |versions: u64, places: u64| {
+    let near = u32::try_from(SHIFT_MAX).unwrap_or(u32::MAX);
+    let places = own.place.saturating_sub(near)..=own.place.saturating_add(near);
+    let hash = move |versions: u64, place: u32| {
         let position = Position(moved(own.position.0, shift)?);
         let version = StreamVersion(moved(own.version.0, versions)?);
-        let place = u32::try_from(moved(u64::from(own.place), places)?).ok()?;
         Some(leaf_hash(&EventRef { position, version, place, ..own }))
     };
-    (0..=shift).flat_map(move |versions| (0..=shift).filter_map(move |places| hash(versions, places)))
+    (0..=shift).flat_map(move |versions| places.clone().filter_map(move |place| hash(versions, place)))
 }
 
 fn removed(events: &[Recorded], stored: &[Hash]) -> Option<How> {
