@@ -5,6 +5,7 @@
 mod incidents;
 mod isolation;
 mod life;
+mod proof;
 mod protocol;
 mod roles;
 mod town;

@@ -81,7 +81,9 @@ type Running = (oneshot::Sender<()>, JoinHandle<Result<(), ServeError>>);
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    /// The body as text, as far as it is one.
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Reply {
@@ -223,8 +225,9 @@ impl Town {
             _ => self.agent.run(request.body(body.to_owned()).unwrap()),
         };
         let mut response = response.unwrap();
-        let body = response.body_mut().read_to_string().unwrap();
-        Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
+        let bytes = response.body_mut().read_to_vec().unwrap();
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        Reply { status: response.status().as_u16(), headers: response.headers().clone(), body, bytes }
     }
 
     /// Stops the service and waits for it.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::checkpoint::{Checkpoint, CheckpointFile, TreeHead};
 use super::key::{SigningKey, VerifierKey};
@@ -48,7 +48,7 @@ impl Notary {
         let list = dir.join("checkpoints");
         let key = match key {
             Some(path) => SigningKey::read(path)?,
-            None => own_key(dir.join(KEY_FILE), &list)?,
+            None => own_key(&dir.join(KEY_FILE), &list)?,
         };
         let (file, checkpoints) = CheckpointFile::read(&list, &key.verifier())?;
         let mut tiles = Tiles::open(dir)?;
@@ -161,15 +161,15 @@ impl Notary {
 }
 
 /// The key in the directory of the proof, drawn when neither it nor a checkpoint is there.
-fn own_key(path: PathBuf, checkpoints: &Path) -> Result<SigningKey, ProofError> {
+fn own_key(path: &Path, checkpoints: &Path) -> Result<SigningKey, ProofError> {
     if path.exists() {
-        return SigningKey::read(&path);
+        return SigningKey::read(path);
     }
     if checkpoints.exists() {
         let what = "the signing key is missing though checkpoints were signed; restore it from a copy".to_owned();
         return Err(ProofError::Note { from: path.display().to_string(), what });
     }
     let key = SigningKey::draw(None)?;
-    key.write(&path)?;
+    key.write(path)?;
     Ok(key)
 }
