@@ -10,11 +10,13 @@ use std::sync::{Arc, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bishui_domain::ids::CountyId;
+use bishui_infra::event_log::leaf::Hash;
 use bishui_infra::event_log::{EventLog, LogError, Position};
 use bishui_infra::transparency::ProofError;
 use bishui_infra::transparency::audit::{Audit, Claim, audit};
 use bishui_infra::transparency::bundle::EventLine;
 use bishui_infra::transparency::checkpoint::Checkpoint;
+use bishui_infra::transparency::key::VerifierKey;
 use bishui_infra::transparency::notary::Notary;
 use bishui_infra::transparency::tiles;
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,9 @@ use crate::error::OfficeError;
 pub const PROOF_DIR: &str = "transparency";
 /// The format of the proof of one event, and its version.
 pub const PROOF_FORMAT: &str = "bishui-proof/1";
+
+/// The format of the proof that a checkpoint continues another, and its version.
+pub const CONTINUATION_FORMAT: &str = "bishui-continuation/1";
 
 /// A question about the proof of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +51,11 @@ pub enum Question {
     Prove {
         /// Its position.
         position: Position,
+    },
+    /// The proof that the log continues the one of an older checkpoint.
+    Continue {
+        /// Where the older checkpoint is from, and the checkpoint.
+        since: (String, String),
     },
     /// The evidence of a county and year.
     Bundle {
@@ -115,6 +125,7 @@ impl Desk {
             }
             Question::Verify { checkpoints } => verify(&notary, log, &checkpoints).await,
             Question::Prove { position } => prove(&mut notary, log, position).await,
+            Question::Continue { since: (from, note) } => continuation(&mut notary, log, &from, &note).await,
             Question::Bundle { county, year } => {
                 let bundle = bundle::bundle(&mut notary, log, &county, year).await?;
                 Ok(json!({ "bundle": bundle }))
@@ -133,10 +144,7 @@ async fn verify(notary: &Notary, log: &dyn EventLog, given: &[(String, String)])
         .map(|(number, kept)| Claim { from: format!("checkpoint {number} of this log"), head: kept.head })
         .collect();
     for (from, note) in given {
-        let checkpoint = Checkpoint::open(note, &key).ok_or_else(|| ProofError::Note {
-            from: from.clone(),
-            what: format!("no checkpoint signed by the key of this log, {key}"),
-        })?;
+        let checkpoint = given_checkpoint(from, note, &key)?;
         claims.push(Claim { from: format!("the checkpoint in {from}"), head: checkpoint.head });
     }
     let Audit { head, checkpoints, differences } = audit(log, notary.tiles(), &claims).await?;
@@ -155,13 +163,32 @@ async fn verify(notary: &Notary, log: &dyn EventLog, given: &[(String, String)])
     }))
 }
 
+/// A checkpoint that was given, once this log's key has signed it.
+fn given_checkpoint(from: &str, note: &str, key: &VerifierKey) -> Result<Checkpoint, ProofError> {
+    let what = || format!("no checkpoint signed by the key of this log, {key}");
+    Checkpoint::open(note, key).ok_or_else(|| ProofError::Note { from: from.to_owned(), what: what() })
+}
+
+async fn continuation(notary: &mut Notary, log: &dyn EventLog, from: &str, note: &str) -> Result<Value, OfficeError> {
+    let key = notary.verifier();
+    let old = given_checkpoint(from, note, &key)?;
+    let (checkpoint, proof) = notary.continuation(log, old.head).await?;
+    Ok(json!({
+        "format": CONTINUATION_FORMAT, "key": key.to_string(), "old": old.note, "checkpoint": checkpoint.note,
+        "proof": base64(&proof),
+    }))
+}
+
+fn base64(hashes: &[Hash]) -> Vec<String> {
+    hashes.iter().map(|hash| STANDARD.encode(hash)).collect()
+}
+
 async fn prove(notary: &mut Notary, log: &dyn EventLog, position: Position) -> Result<Value, OfficeError> {
     let included = notary.prove(log, position).await?;
     let included =
         included.ok_or_else(|| OfficeError::NotFound { what: format!("an event at position {position}") })?;
-    let hashes: Vec<String> = included.proof.iter().map(|hash| STANDARD.encode(hash)).collect();
     Ok(json!({
         "format": PROOF_FORMAT, "key": notary.verifier().to_string(), "checkpoint": included.checkpoint.note,
-        "event": EventLine::from(&included.event), "proof": hashes,
+        "event": EventLine::from(&included.event), "proof": base64(&included.proof),
     }))
 }

@@ -1,21 +1,30 @@
 //! The notary signs continuations only, and its own files are as safe as the log.
 
 use bishui_infra::event_log::Position;
+use bishui_infra::transparency::ProofError;
 use bishui_infra::transparency::audit::Difference;
+use bishui_infra::transparency::checkpoint::TreeHead;
 use bishui_infra::transparency::notary::Notary;
-use bishui_infra::transparency::{ProofError, proof};
 use bishui_tests::copied_log::CopiedLog;
 
 use crate::town::Proved;
 
 #[tokio::test]
-async fn each_checkpoint_is_a_continuation_of_the_one_before() {
-    let proved = Proved::new().await;
-    for pair in proved.notary.checkpoints().windows(2) {
-        let (old, new) = (pair[0].head, pair[1].head);
-        let tiles = proved.notary.tiles();
-        let hashes = proof::consistency(old.size, new.size, |subtree| tiles.hash(subtree)).unwrap();
-        assert!(proof::is_consistent(old.size, old.root, new.size, new.root, &hashes));
+async fn each_checkpoint_is_shown_to_continue_every_one_before() {
+    let Proved { mut notary, events, .. } = Proved::new().await;
+    let log = CopiedLog(events);
+    let heads: Vec<TreeHead> = notary.checkpoints().iter().map(|checkpoint| checkpoint.head).collect();
+    let last = heads[2];
+    for old in heads {
+        let (checkpoint, proof) = notary.continuation(&log, old).await.unwrap();
+        assert_eq!(checkpoint.head, last);
+        if old.size < last.size {
+            // By the algorithm of RFC 9162, where the notary checks by the definition of RFC 6962.
+            let roots = bishui_verifier::tree::continued_roots(old.size, last.size, old.root, &proof).unwrap();
+            assert_eq!(roots, (old.root, last.root));
+        }
+        let forked = notary.continuation(&log, TreeHead { root: [7; 32], ..old }).await.unwrap_err();
+        assert!(matches!(forked, ProofError::Fork { size } if size == old.size), "{forked}");
     }
 }
 

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use bishui_verifier::note::Key;
-use bishui_verifier::{bundle, single};
+use bishui_verifier::{bundle, continuation, single};
+use serde_json::Value;
 
 use crate::office::{Office, month, run};
 
@@ -67,6 +68,50 @@ fn a_checkpoint_that_was_given_out_finds_a_log_that_was_put_back() {
     copy_dir(&copy, &office.data().join("store"));
     office.run(["audit", "checkpoint"]).exits(3).says(&["truncated: the log has 1 events", "covers 3"]);
     office.run(["audit", "verify"]).exits(3);
+}
+
+#[test]
+fn a_checkpoint_is_shown_to_continue_an_older_one() {
+    let office = Office::open();
+    let mut given = Vec::new();
+    for at in ["2020-01", "2020-02", "2020-03"] {
+        office.import(month(at)).exits(0);
+        office.run(["publish", at]).exits(0);
+        given.push(office.file(at, office.run(["audit", "checkpoint"]).exits(0).out));
+    }
+    let (key, head) = (key(&office), office.head());
+    for file in &given {
+        let args = [OsStr::new("audit"), OsStr::new("prove"), OsStr::new("--since"), file.as_os_str()];
+        let proof = office.run(args).exits(0).out;
+        let (old, size) = continuation::verify(proof.as_bytes(), &key).expect("accepted");
+        assert!(old <= size && size == head, "{old} of {size}");
+        let mut changed: Value = serde_json::from_str(&proof).expect("JSON");
+        changed["old"] = changed["checkpoint"].clone();
+        assert_eq!(continuation::verify(changed.to_string().as_bytes(), &key).is_ok(), old == size);
+    }
+    let copy = office.path("copy");
+    copy_dir(&office.data(), &copy);
+    office.import(month("2020-04")).exits(0);
+    let newer = office.file("newer", office.run(["audit", "checkpoint"]).exits(0).out);
+    std::fs::remove_dir_all(office.data()).expect("removed");
+    copy_dir(&copy, &office.data());
+    let args = [OsStr::new("audit"), OsStr::new("prove"), OsStr::new("--since"), newer.as_os_str()];
+    office.run(args).exits(3).says(&["truncated: the log has"]);
+    office.run(["audit", "prove"]).exits(2);
+}
+
+#[test]
+fn the_key_of_the_settings_signs() {
+    let office = Office::open();
+    let own = key(&office);
+    let file = office.path("shared-key");
+    let settings = office.data().join("bishui.toml");
+    std::fs::write(&settings, format!("signing_key = {file:?}\n")).expect("written");
+    office.run(["audit", "key"]).exits(5).says(&["shared-key cannot be used"]);
+    std::fs::copy(office.data().join("transparency").join("key"), &file).expect("copied");
+    assert_eq!(key(&office), own);
+    std::fs::write(&file, "PRIVATE+KEY+x+00000000+AQ==").expect("written");
+    office.run(["audit", "key"]).exits(4).says(&["is no signing key"]);
 }
 
 #[test]

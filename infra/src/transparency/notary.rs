@@ -111,6 +111,27 @@ impl Notary {
         Ok(Some(Included { event, checkpoint, proof }))
     }
 
+    /// A checkpoint with the proof that it continues an older one (RFC 6962, 2.1.2).
+    ///
+    /// # Errors
+    /// Those of [`Notary::checkpoint`]; `Truncated` or `Fork` when the older one is of another log.
+    pub async fn continuation(
+        &mut self,
+        log: &dyn EventLog,
+        old: TreeHead,
+    ) -> Result<(Checkpoint, Vec<Hash>), ProofError> {
+        let checkpoint = self.checkpoint(log).await?;
+        let size = checkpoint.head.size;
+        if old.size > size {
+            return Err(ProofError::Truncated { events: size, covered: old.size });
+        }
+        let proof = proof::consistency(old.size, size, |subtree| self.tiles.hash(subtree))?;
+        if !proof::is_consistent(old.size, old.root, size, checkpoint.head.root, &proof) {
+            return Err(ProofError::Fork { size: old.size });
+        }
+        Ok((checkpoint, proof))
+    }
+
     /// Hashes what was appended, makes it durable, and compares the log with the last checkpoint.
     async fn catch_up(&mut self, log: &dyn EventLog) -> Result<TreeHead, ProofError> {
         let size = log.head().await?.0;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use bishui_infra::event_log::{LogError, Position};
+use bishui_infra::event_log::Position;
 use bishui_infra::transparency::ProofError;
 use bishui_infra::transparency::note::NOTE_BYTES_MAX;
 use serde_json::{Value, json};
@@ -18,9 +18,12 @@ use crate::error::OfficeError;
 pub(super) async fn run(cli: &Cli, command: &AuditCommand, output: &Output) -> Result<ExitCode, OfficeError> {
     match command {
         AuditCommand::Verify { checkpoint } => return verify(cli, checkpoint, output).await,
-        AuditCommand::Prove { position } => {
-            let proof = ask(cli, Question::Prove { position: Position(*position) }).await?;
-            output.line(proof);
+        AuditCommand::Prove { position, since } => {
+            let question = match since {
+                Some(file) => Question::Continue { since: (file.display().to_string(), read_note(file)?) },
+                None => Question::Prove { position: Position(position.unwrap_or_default()) },
+            };
+            output.line(ask(cli, question).await?);
         }
         AuditCommand::Checkpoint { out } => {
             let answer = ask(cli, Question::Checkpoint).await?;
@@ -68,7 +71,7 @@ async fn verify<'a>(
     waiting.finish_and_clear();
     let answer = match answer {
         // A store that cannot be read through is a difference too, as it is for `doctor`.
-        Err(error @ OfficeError::Log(LogError::Corrupt { .. })) => {
+        Err(error) if error.code() == "store_damaged" => {
             output.error(&error);
             return Ok(ExitCode::from(exit::DIFFERENCE));
         }

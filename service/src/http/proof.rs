@@ -39,7 +39,8 @@ async fn tile(State(app): State<App>, Id(path): Id<String>) -> Result<Response, 
 }
 
 /// Answers a question about the proof of the log, given in JSON with its name under `ask`: `key`, `checkpoint`,
-/// `verify`, `prove` or `bundle`. For auditors.
+/// `verify`, `prove`,
+/// `continue` or `bundle`. For auditors.
 #[utoipa::path(post, path = "/api/v1/audits", tag = "proof", request_body = Object, responses((status = 200, body = Object)))]
 async fn audit(caller: Caller, Body(question): Body<Question>) -> Result<Json<Value>, HttpError> {
     Ok(Json(caller.audit(question).await?))

@@ -69,7 +69,7 @@ impl Event {
 
     /// When it was recorded, in Beijing time to the second.
     pub fn beijing(&self) -> String {
-        let local = self.seconds + 8 * 3_600;
+        let local = self.seconds.saturating_add(8 * 3_600);
         let (day, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
         let (year, month, date) = civil(day);
         format!("{year:04}-{month:02}-{date:02} {:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)

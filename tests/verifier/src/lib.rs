@@ -1,4 +1,5 @@
-//! Checks evidence of a Bishui log: a bundle of a county and year, or the proof of one event.
+//! Checks evidence of a Bishui log: a bundle of a county and year, the proof of one event, or
+//! that one checkpoint continues another.
 //!
 //! It shares no code with the service. Everything that is given is taken for false until it is shown: the seal binds
 //! the file to the key, the root binds the events to the checkpoint, and the texts for people must be those of the
@@ -6,6 +7,7 @@
 
 pub mod bundle;
 pub mod command;
+pub mod continuation;
 pub mod event;
 pub mod note;
 pub mod sections;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::event::Event;
 use crate::note::{self, Key};
-use crate::{Or as _, Rejected, reject, tree};
+use crate::{Hash, Or as _, Rejected, reject, tree};
 
 /// The format, and its version.
 pub const FORMAT: &str = "bishui-proof/1";
@@ -18,16 +18,24 @@ pub fn verify(json: &[u8], key: &Key) -> Result<Event, Rejected> {
     if value["format"] != FORMAT {
         return reject("no proof of this format");
     }
-    let checkpoint =
-        value["checkpoint"].as_str().and_then(|note| note.strip_suffix('\n')).or_reject("no checkpoint")?;
-    let (size, root) = key.checkpoint(&checkpoint.split('\n').collect::<Vec<_>>())?;
+    let (size, root) = key.checkpoint(&note_lines(&value["checkpoint"])?)?;
     let event = Event::read(&value["event"])?;
     let index = event.position.checked_sub(1).or_reject("positions count from 1")?;
-    let hashes = value["proof"].as_array().or_reject("no hashes")?;
-    let hashes =
-        hashes.iter().map(|hash| note::hash(hash.as_str().unwrap_or_default())).collect::<Result<Vec<_>, _>>()?;
-    if tree::included_root(index, size, event.leaf, &hashes)? != root {
+    let proof = hashes(&value["proof"])?;
+    if tree::included_root(index, size, event.leaf, &proof)? != root {
         return reject("the event is not in the log of the checkpoint");
     }
     Ok(event)
+}
+
+/// The lines of a note in JSON.
+pub(crate) fn note_lines(value: &Value) -> Result<Vec<&str>, Rejected> {
+    let note = value.as_str().and_then(|note| note.strip_suffix('\n')).or_reject("no checkpoint")?;
+    Ok(note.split('\n').collect())
+}
+
+/// Hashes in JSON.
+pub(crate) fn hashes(value: &Value) -> Result<Vec<Hash>, Rejected> {
+    let hashes = value.as_array().or_reject("no hashes")?;
+    hashes.iter().map(|hash| note::hash(hash.as_str().unwrap_or_default())).collect()
 }

@@ -77,3 +77,37 @@ pub fn included_root(index: u64, size: u64, leaf: Hash, proof: &[Hash]) -> Resul
     }
     if last == 0 { Ok(root) } else { reject("the proof has too few hashes") }
 }
+
+/// The roots of the trees of `old` and of `size` leaves, of which the first is the beginning of the second and has
+/// `old_root`, by their proof of consistency (RFC 9162, 2.1.4.2); `old` is neither 0 nor `size`.
+///
+/// # Errors
+/// The proof has the wrong length.
+pub fn continued_roots(old: u64, size: u64, old_root: Hash, proof: &[Hash]) -> Result<(Hash, Hash), Rejected> {
+    if old == 0 || old >= size {
+        return reject("the older tree is not smaller");
+    }
+    let known = if old.is_power_of_two() { Some(old_root) } else { None };
+    let mut hashes = known.into_iter().chain(proof.iter().copied());
+    let first = hashes.next().or_reject("the proof has too few hashes")?;
+    let (mut at, mut last) = (old - 1, size - 1);
+    while at % 2 == 1 {
+        (at, last) = (at / 2, last / 2);
+    }
+    let (mut before, mut after) = (first, first);
+    for hash in hashes {
+        if last == 0 {
+            return reject("the proof has hashes to spare");
+        }
+        if at % 2 == 1 || at == last {
+            (before, after) = (node(&hash, &before), node(&hash, &after));
+            while at % 2 == 0 && at != 0 {
+                (at, last) = (at / 2, last / 2);
+            }
+        } else {
+            after = node(&after, &hash);
+        }
+        (at, last) = (at / 2, last / 2);
+    }
+    if last == 0 { Ok((before, after)) } else { reject("the proof has too few hashes") }
+}

@@ -13,10 +13,14 @@ pub(in crate::cli) enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         checkpoint: Vec<PathBuf>,
     },
-    /// Print a proof, complete in itself, that an event is in the log
+    /// Print a proof, complete in itself, that an event is in the log or that the log continues a checkpoint
     Prove {
         /// The event's position
-        position: u64,
+        #[arg(required_unless_present = "since")]
+        position: Option<u64>,
+        /// An older checkpoint, which the log is to continue
+        #[arg(long, value_name = "FILE", conflicts_with = "position")]
+        since: Option<PathBuf>,
     },
     /// Sign and print a checkpoint of the log as it stands
     Checkpoint {
