@@ -12,3 +12,4 @@ mod durable;
 pub mod event_log;
 pub mod mail;
 pub mod table;
+pub mod transparency;

@@ -4,6 +4,7 @@ mod acts;
 mod answer;
 mod args;
 mod attached;
+mod audit;
 mod backups;
 mod bench;
 mod demo;
@@ -65,7 +66,7 @@ async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     match task::of(&cli.command)? {
         Task::Serve(args) => serve::service(&cli, args).await,
         Task::Demonstrate(args) => serve::demonstrate(args, output).await,
-        Task::Init => offline::init(&cli.data, output).await,
+        Task::Init => offline::init(&cli, output).await,
         Task::Config(command) => offline::config(&cli, command, output),
         Task::Bench(command) => bench::run(&cli, command, output).await,
         Task::Doctor => offline::doctor(&cli, output).await,
@@ -81,15 +82,28 @@ async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
         Task::ApproveAll => acts::approve_all(&cli, output).await,
         Task::Ask(query, show) => questions::ask(&cli, &query, show, output).await,
         Task::Replay => questions::replay(&cli, output).await,
+        Task::Audit(command) => audit::run(&cli, command, output).await,
     }
 }
 
 /// The exit code of an error. A refusal is a failure of the command, not of the program.
 fn exit_code(error: &OfficeError) -> u8 {
     use bishui_infra::event_log::LogError;
+    use bishui_infra::transparency::ProofError;
     match error {
-        OfficeError::Input { .. } | OfficeError::Remote { status: 400 | 413 | 415 | 422, .. } => exit::REJECTED,
-        OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. })
+        OfficeError::Input { .. }
+        | OfficeError::Proof(ProofError::Note { .. })
+        | OfficeError::Remote { status: 400 | 413 | 415 | 422, .. } => exit::REJECTED,
+        OfficeError::Proof(ProofError::Truncated { .. } | ProofError::Fork { .. } | ProofError::Damaged { .. }) => {
+            exit::DIFFERENCE
+        }
+        OfficeError::Remote { code, .. }
+            if ["log_truncated", "log_differs", "checkpoints_damaged"].contains(&code.as_str()) =>
+        {
+            exit::DIFFERENCE
+        }
+        OfficeError::Proof(ProofError::File { .. } | ProofError::Random(_) | ProofError::Log(_))
+        | OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. })
         | OfficeError::Remote { status: 502..=504, .. } => exit::UNAVAILABLE,
         OfficeError::Refused(_)
         | OfficeError::Log(_)

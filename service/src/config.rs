@@ -39,6 +39,9 @@ pub struct Config {
     pub attachments: Option<PathBuf>,
     /// A calendar of working days that replaces the built-in one.
     pub calendar: Option<PathBuf>,
+    /// The file of the key that signs checkpoints, where several nodes share one; it must be there. By default a key
+    /// of its own in the data directory.
+    pub signing_key: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -50,6 +53,7 @@ impl Default for Config {
             smtp: None,
             attachments: None,
             calendar: None,
+            signing_key: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use bishui_domain::refusal::Refusal;
 use bishui_infra::attachments::AttachmentError;
 use bishui_infra::codec::CodecError;
 use bishui_infra::event_log::LogError;
+use bishui_infra::transparency::ProofError;
 
 /// Why an act or a question was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,9 @@ pub enum OfficeError {
     /// A stored event cannot be read.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// The log cannot be proved, or does not continue the one that was signed.
+    #[error(transparent)]
+    Proof(ProofError),
     /// An input cannot be read; nothing of it was taken.
     #[error("{what}")]
     Input {
@@ -64,6 +68,32 @@ impl From<AttachmentError> for OfficeError {
     }
 }
 
+/// Failures of the log stay what they are, whoever was reading it.
+impl From<ProofError> for OfficeError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Log(error) => Self::Log(error),
+            ProofError::File { .. }
+            | ProofError::Note { .. }
+            | ProofError::Damaged { .. }
+            | ProofError::Random(_)
+            | ProofError::Truncated { .. }
+            | ProofError::Fork { .. } => Self::Proof(error),
+        }
+    }
+}
+
+fn proof_code(error: &ProofError) -> &'static str {
+    match error {
+        ProofError::Truncated { .. } => "log_truncated",
+        ProofError::Fork { .. } => "log_differs",
+        ProofError::Damaged { .. } => "checkpoints_damaged",
+        ProofError::Note { .. } => "invalid_signature",
+        ProofError::File { .. } | ProofError::Random(_) => "proof_unavailable",
+        ProofError::Log(_) => "store_unavailable",
+    }
+}
+
 impl OfficeError {
     /// The stable code of the error.
     pub fn code(&self) -> &str {
@@ -77,6 +107,7 @@ impl OfficeError {
             Self::Log(LogError::InUse { .. }) => "store_in_use",
             Self::Log(LogError::Unavailable { .. }) => "store_unavailable",
             Self::Log(LogError::Corrupt { .. }) | Self::Codec(_) => "store_damaged",
+            Self::Proof(error) => proof_code(error),
             Self::Input { .. } => "invalid_input",
             Self::Remote { code, .. } => code,
             Self::Moved => "precondition_failed",

@@ -13,6 +13,7 @@ mod front;
 mod health;
 mod page;
 mod problem;
+mod proof;
 mod questions;
 mod reads;
 pub mod rights;
@@ -37,6 +38,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::accounts::{self, AccountsError, write_secret};
+use crate::audit::Desk;
 use crate::error::OfficeError;
 use crate::office::Office;
 
@@ -55,6 +57,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) office: Arc<Office>,
+    desk: Arc<Desk>,
     data_dir: Arc<PathBuf>,
     local_token: Arc<String>,
     incidents: Arc<health::Incidents>,
@@ -66,10 +69,12 @@ pub(crate) struct App {
 pub struct ServeSettings {
     /// The address to listen on; port 0 takes a free one, see [`ServiceFile`].
     pub listen: SocketAddr,
-    /// Where the accounts and [`ServiceFile`] are.
+    /// Where the accounts, the proof and [`ServiceFile`] are.
     pub data_dir: PathBuf,
     /// The sender of mail.
     pub mail_from: String,
+    /// The file of the key that signs checkpoints; by default a key of its own in the data directory.
+    pub signing_key: Option<PathBuf>,
 }
 
 /// How to reach the running service with every right, for the command line of the same user.
@@ -140,7 +145,8 @@ pub async fn serve(
     settings: ServeSettings,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let ServeSettings { listen, data_dir, mail_from } = settings;
+    let ServeSettings { listen, data_dir, mail_from, signing_key } = settings;
+    let desk = Arc::new(Desk::open(&data_dir, signing_key.as_deref())?);
     let recorder = health::recorder()?;
     let token = accounts::draw()?;
     office.follow_through().await?;
@@ -150,8 +156,14 @@ pub async fn serve(
     let text = serde_json::to_string(&ServiceFile { address, pid: std::process::id(), token: token.clone() });
     let text = text.expect("an address, a number and a text are JSON");
     write_secret(&file, &text).map_err(|source| ServeError::File { path: file.clone(), source })?;
-    let app =
-        App { office, data_dir: Arc::new(data_dir), local_token: Arc::new(token), incidents: Arc::default(), recorder };
+    let app = App {
+        office,
+        desk,
+        data_dir: Arc::new(data_dir),
+        local_token: Arc::new(token),
+        incidents: Arc::default(),
+        recorder,
+    };
     let (stopping, stop) = watch::channel(false);
     let mut work = background::start(&app, mailer, mail_from, &stop);
     tracing::info!(%address, "the service listens");
@@ -211,6 +223,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(health::router())
         .merge(reads::router())
         .merge(questions::router())
+        .merge(proof::router())
         .merge(acts::router())
         .merge(attachments::router())
         .merge(export::router())

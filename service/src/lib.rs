@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod act;
+pub mod audit;
 pub mod bench;
 pub mod cli;
 pub mod clock;

@@ -6,6 +6,7 @@ mod attachments;
 mod incidents;
 mod isolation;
 mod life;
+mod proof;
 mod protocol;
 mod roles;
 mod town;

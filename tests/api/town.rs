@@ -82,7 +82,9 @@ type Running = (oneshot::Sender<()>, JoinHandle<Result<(), ServeError>>);
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    /// The body as text, as far as it is one.
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Reply {
@@ -133,6 +135,7 @@ impl Town {
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: dir.path().to_owned(),
             mail_from: "bishui@liaocheng.example".to_owned(),
+            signing_key: None,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -224,8 +227,9 @@ impl Town {
             _ => self.agent.run(request.body(body.to_owned()).unwrap()),
         };
         let mut response = response.unwrap();
-        let body = response.body_mut().read_to_string().unwrap();
-        Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
+        let bytes = response.body_mut().read_to_vec().unwrap();
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        Reply { status: response.status().as_u16(), headers: response.headers().clone(), body, bytes }
     }
 
     /// Stops the service and waits for it.

@@ -1,6 +1,7 @@
 //! The command line, driven as a process: what each command prints, its exit code, and what it does with bad input.
 
 mod answers;
+mod audit;
 mod backups;
 mod bad_files;
 mod bad_settings;

@@ -3,67 +3,17 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
 use bishui::drill::Stage;
 use bishui::replay::{Replayed, replay};
 use bishui::scenario::Play;
 use bishui_infra::event_log::memory::MemoryLog;
-use bishui_infra::event_log::{
-    Appended, Batch, EventLog, Idempotency, Lease, LogError, Position, Recorded, StreamId, StreamVersion,
-};
+use bishui_infra::event_log::{EventLog, Position, Recorded};
 use bishui_infra::mail::SinkMailer;
+use bishui_tests::copied_log::CopiedLog;
 use rstest::rstest;
-use tokio::sync::watch;
-use uuid::Uuid;
 
 use crate::office::{Office, PLAN, month};
-
-/// A log that can only be read from end to end.
-struct Copy(Vec<Recorded>);
-
-#[async_trait]
-impl EventLog for Copy {
-    async fn append(&self, _: Batch) -> Result<Appended, LogError> {
-        unreachable!("a replay writes nothing")
-    }
-    async fn recall(&self, _: &Idempotency) -> Result<Option<Appended>, LogError> {
-        unreachable!("a replay repeats no request")
-    }
-    async fn version(&self, _: &StreamId) -> Result<StreamVersion, LogError> {
-        unreachable!("a replay reads the whole log")
-    }
-    async fn read_stream(&self, _: &StreamId, _: StreamVersion, _: usize) -> Result<Vec<Recorded>, LogError> {
-        unreachable!("a replay reads the whole log")
-    }
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, LogError> {
-        Ok(self.0.iter().filter(|recorded| recorded.position > after).take(limit).cloned().collect())
-    }
-    async fn take_over(&self, _: Vec<Recorded>) -> Result<Position, LogError> {
-        unreachable!("a replay writes nothing")
-    }
-    async fn head(&self) -> Result<Position, LogError> {
-        Ok(self.0.last().map_or(Position(0), |last| last.position))
-    }
-    fn watch(&self) -> watch::Receiver<Position> {
-        unreachable!("a replay does not wait")
-    }
-    async fn checkpoint(&self, _: &str) -> Result<Position, LogError> {
-        unreachable!("a replay keeps no checkpoint")
-    }
-    async fn move_checkpoint(&self, _: &str, _: Position, _: Position) -> Result<(), LogError> {
-        unreachable!("a replay keeps no checkpoint")
-    }
-
-    async fn take_lease(&self, _: &str, _: Uuid, _: Duration) -> Result<Option<Lease>, LogError> {
-        unreachable!("a replay writes nothing")
-    }
-
-    async fn end_lease(&self, _: &Lease) -> Result<(), LogError> {
-        unreachable!("a replay writes nothing")
-    }
-}
 
 /// Two months in which a county misses its target, an interview held, money paid, a year settled.
 async fn history() -> Vec<Recorded> {
@@ -97,7 +47,7 @@ async fn played(scenario: &Path) -> Vec<Recorded> {
 }
 
 async fn replayed(events: Vec<Recorded>) -> Replayed {
-    replay(&Copy(events), |_| ()).await.expect("the log can be read")
+    replay(&CopiedLog(events), |_| ()).await.expect("the log can be read")
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What several tests of the whole system share.
 
+pub mod copied_log;
 pub mod dice;
 pub mod forgetful_disk;
 pub mod letters;

@@ -1,5 +1,6 @@
 //! Commands and options.
 
+mod audit;
 mod backup;
 mod bench;
 mod follow_up;
@@ -12,6 +13,7 @@ use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::{Month, Period};
 use clap::{Args, Parser, Subcommand};
 
+pub(super) use audit::AuditCommand;
 pub(super) use backup::{BackupArgs, BackupCommand, RestoreArgs};
 pub(super) use bench::{BenchCommand, BenchStoreArgs, StorePlace};
 pub(super) use follow_up::{ImpactArgs, InterviewCommand, MailCommand, NoticesCommand, PayArgs, SettleArgs};
@@ -129,6 +131,9 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Check the store from end to end
     Doctor,
+    /// Proof of the log: checkpoints, a check of every event, evidence for others
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Measure the speed of a store on this machine
     #[command(subcommand)]
     Bench(BenchCommand),

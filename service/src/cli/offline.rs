@@ -13,6 +13,7 @@ use super::args::{Cli, ConfigCommand};
 use super::attached::Examined;
 use super::output::Output;
 use super::{attached, exit, session, standing};
+use crate::audit::Desk;
 use crate::config::{Config, FILE_NAME, STORE_DIR};
 use crate::drill;
 use crate::error::OfficeError;
@@ -25,6 +26,7 @@ const SETTINGS: &str = r#"# Settings of bishui. Every key may also be given as a
 # mail_host = "example.org"          # host part of Message-IDs
 # attachments = "/srv/attachments"   # directory of attachments; nodes that share a store share it
 # calendar = "working-days.toml"     # replaces the built-in calendar of working days
+# signing_key = "/etc/bishui/key"    # signs checkpoints, where several nodes share a key
 
 # Without [smtp] mail is written as .eml files to the directory `outbox`.
 # [smtp]
@@ -59,13 +61,15 @@ pub(super) fn completions(shell: clap_complete::Shell, output: &Output) -> ExitC
 }
 
 /// Makes a data directory with an empty store and a settings file to fill in.
-pub(super) async fn init(data: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
+pub(super) async fn init(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
+    let data = &cli.data;
     let input = |what: String| OfficeError::Input { what };
     let store = data.join(STORE_DIR);
     std::fs::create_dir_all(&store).map_err(|error| input(format!("{}: {error}", store.display())))?;
     let settings = write_settings(data)?;
     let log = session::open_store(data).await?;
     drop(log);
+    Desk::open(data, Config::read(data, cli.config.as_deref())?.signing_key.as_deref())?;
     let done = json!({ "data": data, "settings": settings });
     output.show(&done, |output, _| {
         output.line(format_args!("store and settings are in {}; next: bishui plan adopt PLAN.toml", data.display()));

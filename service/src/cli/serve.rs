@@ -21,7 +21,12 @@ pub(super) async fn service(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Off
     tracing::info!(mail = mailer.describe(), "mail goes here");
     let office = Arc::new(session::office(log, &config, &cli.data)?);
     let listen = args.listen.unwrap_or(config.listen);
-    let settings = ServeSettings { listen, data_dir: cli.data.clone(), mail_from: config.mail_from };
+    let settings = ServeSettings {
+        listen,
+        data_dir: cli.data.clone(),
+        mail_from: config.mail_from,
+        signing_key: config.signing_key,
+    };
     serve(office, mailer, settings, stop_signal()).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -45,7 +50,7 @@ pub(super) async fn demonstrate(args: &DemoArgs, output: &Output) -> Result<Exit
         data.display()
     ));
     let mail_from = crate::drill::MAIL_FROM.to_owned();
-    let settings = ServeSettings { listen: args.listen, data_dir: data, mail_from };
+    let settings = ServeSettings { listen: args.listen, data_dir: data, mail_from, signing_key: None };
     serve(office, Arc::clone(&played.mailer), settings, stop_signal()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! A session: the store itself when no service runs on it, else the running service.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bishui_infra::backup::{LINE_BYTES_MAX, Line};
@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::args::Cli;
 use crate::act::Act;
+use crate::audit::{Desk, Question};
 use crate::clock::SystemClock;
 use crate::config::{Config, STORE_DIR};
 use crate::error::OfficeError;
@@ -34,6 +35,8 @@ pub(super) enum Session {
 pub(super) struct Local {
     pub(super) office: Office,
     mailer: Arc<dyn Mailer>,
+    data_dir: PathBuf,
+    signing_key: Option<PathBuf>,
     mail_from: String,
     actor: String,
 }
@@ -71,7 +74,9 @@ impl Session {
             Ok(log) => {
                 let mailer = config.mailer(&cli.data)?;
                 let office = office(log, &config, &cli.data)?;
-                let local = Local { office, mailer, mail_from: config.mail_from, actor: cli.actor.clone() };
+                let Config { mail_from, signing_key, .. } = config;
+                let (data_dir, actor) = (cli.data.clone(), cli.actor.clone());
+                let local = Local { office, mailer, data_dir, signing_key, mail_from, actor };
                 Ok(Self::Local(Box::new(local)))
             }
             Err(OfficeError::Log(LogError::InUse { path })) => {
@@ -109,6 +114,16 @@ impl Session {
         }
     }
 
+    /// Answers a question about the proof of the log. Nothing is appended first: it is the log as it is.
+    pub(super) async fn audit(&self, question: Question) -> Result<Value, OfficeError> {
+        match self {
+            Self::Local(local) => local.audit(question).await,
+            Self::Remote(remote) => {
+                remote.post("/api/v1/audits", &serde_json::to_value(question).expect("questions are JSON"))
+            }
+        }
+    }
+
     /// Where mail of this session's acts goes, for people.
     pub(super) fn mail_goes_to(&self) -> Option<String> {
         match self {
@@ -119,6 +134,11 @@ impl Session {
 }
 
 impl Local {
+    async fn audit(&self, question: Question) -> Result<Value, OfficeError> {
+        let desk = Arc::new(Desk::open(&self.data_dir, self.signing_key.as_deref())?);
+        desk.answer(self.office.log(), question).await
+    }
+
     async fn perform(&self, act: &Act, only_preview: bool) -> Result<Answer, OfficeError> {
         let request = Request::by(&self.actor);
         if only_preview {
@@ -129,6 +149,12 @@ impl Local {
         delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
         deadlines::fire_due(&self.office).await?;
         delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
+        if let Act::Publish { .. } = act
+            && let Err(error) = self.audit(Question::Checkpoint).await
+        {
+            // The round is published all the same.
+            tracing::error!(error = &error as &dyn std::error::Error, "no checkpoint was signed");
+        }
         Ok(Answer::Receipt(receipt))
     }
 }

@@ -10,8 +10,8 @@ use bishui_infra::event_log::Position;
 use serde_json::Value;
 
 use super::args::{
-    BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, InterviewCommand,
-    MailCommand, NoticesCommand, PlanCommand, PreviewFlag, RestoreArgs, ServeArgs, TokenCommand,
+    AuditCommand, BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs,
+    InterviewCommand, MailCommand, NoticesCommand, PlanCommand, PreviewFlag, RestoreArgs, ServeArgs, TokenCommand,
 };
 use super::backups::Kind;
 use super::output::Output;
@@ -62,6 +62,8 @@ pub(super) enum Task<'a> {
     Ask(Query, Show),
     /// Derive every decision again.
     Replay,
+    /// Prove the log, or check its proof.
+    Audit(&'a AuditCommand),
 }
 
 /// Largest file that is read for an act.
@@ -107,6 +109,7 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Init => Task::Init,
         Command::Config(command) => Task::Config(command),
         Command::Doctor => Task::Doctor,
+        Command::Audit(command) => Task::Audit(command),
         Command::Bench(command) => Task::Bench(command),
         Command::Backup(args) => backup(args)?,
         Command::Export { dir } => Task::WriteBackup(dir, Kind::Export),

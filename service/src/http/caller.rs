@@ -13,6 +13,7 @@ use super::problem::HttpError;
 use super::{App, rights};
 use crate::accounts::{self, Role, same};
 use crate::act::Act;
+use crate::audit::Question as AuditQuestion;
 use crate::error::OfficeError;
 use crate::office::{Receipt, Request};
 use crate::query::{Query as Question, answer};
@@ -114,6 +115,12 @@ impl Caller {
         }
         self.app.office.follow_through().await.map_err(|error| self.told(error))?;
         answer(&self.app.office, &self.scope, &query).await.map_err(|error| self.told(error))
+    }
+
+    /// Answers a question about the proof of the log, for those who may read every event.
+    pub(super) async fn audit(&self, question: AuditQuestion) -> Result<serde_json::Value, HttpError> {
+        self.check_events()?;
+        Ok(self.app.desk.answer(self.app.office.log(), question).await?)
     }
 
     /// A county acts on what it sees; the rest is not there for it.

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bishui_domain::refusal::Refusal;
 use bishui_infra::event_log::LogError;
+use bishui_infra::transparency::ProofError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -95,6 +96,7 @@ impl HttpError {
         match self {
             Self::Office(OfficeError::Log(error)) => store_detail(error).to_owned(),
             Self::Office(OfficeError::Codec(_)) => Self::Internal.to_string(),
+            Self::Office(OfficeError::Proof(error)) => proof_detail(error).to_owned(),
             Self::Office(
                 OfficeError::Refused(_)
                 | OfficeError::Input { .. }
@@ -129,6 +131,29 @@ fn store_detail(error: &LogError) -> &'static str {
     }
 }
 
+/// Paths of this machine stay in the log.
+fn proof_detail(error: &ProofError) -> &'static str {
+    match error {
+        ProofError::Truncated { .. } | ProofError::Fork { .. } | ProofError::Damaged { .. } => {
+            "the log is not the one that was signed; an auditor's check says where it differs"
+        }
+        ProofError::Note { .. } => "a checkpoint is not signed by the key of this log, or the key cannot be used",
+        ProofError::File { .. } | ProofError::Random(_) | ProofError::Log(_) => {
+            "the files of the proof cannot be used now; report the request id"
+        }
+    }
+}
+
+fn proof_status(error: &ProofError) -> StatusCode {
+    match error {
+        ProofError::Note { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        ProofError::File { .. } | ProofError::Random(_) | ProofError::Log(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ProofError::Truncated { .. } | ProofError::Fork { .. } | ProofError::Damaged { .. } => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    }
+}
+
 fn office_status(error: &OfficeError) -> StatusCode {
     match error {
         OfficeError::Refused(refusal) => refusal_status(refusal),
@@ -139,6 +164,7 @@ fn office_status(error: &OfficeError) -> StatusCode {
         OfficeError::Log(LogError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
         OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         OfficeError::Log(LogError::Corrupt { .. }) | OfficeError::Codec(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        OfficeError::Proof(error) => proof_status(error),
         OfficeError::Moved => StatusCode::PRECONDITION_FAILED,
         OfficeError::Remote { .. } => StatusCode::BAD_GATEWAY,
         OfficeError::NotFound { .. } => StatusCode::NOT_FOUND,
@@ -155,6 +181,7 @@ fn office_title(error: &OfficeError) -> &'static str {
         OfficeError::Log(LogError::TooLarge { .. }) => "内容过大",
         OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. }) => "存储暂不可用",
         OfficeError::Log(LogError::Corrupt { .. }) | OfficeError::Codec(_) => "存储损坏",
+        OfficeError::Proof(_) => "存证校验未通过",
         OfficeError::Input { .. } => "内容无法采用",
         OfficeError::Moved => "内容已变更",
         OfficeError::Remote { .. } => "运行中的服务拒绝了请求",

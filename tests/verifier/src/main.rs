@@ -1,0 +1,7 @@
+//! The `bishui-verify` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bishui_verifier::command::main()
+}
