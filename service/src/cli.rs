@@ -14,6 +14,7 @@ mod offline;
 mod output;
 mod questions;
 mod receipts;
+mod repair;
 mod serve;
 mod session;
 mod standing;
@@ -70,6 +71,7 @@ async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
         Task::Config(command) => offline::config(&cli, command, output),
         Task::Bench(command) => bench::run(&cli, command, output).await,
         Task::Doctor => offline::doctor(&cli, output).await,
+        Task::Repair { accept_loss } => repair::run(&cli, accept_loss, output).await,
         Task::WriteBackup(dir, kind) => backups::write(&cli, dir, kind, output).await,
         Task::VerifyBackup(dir) => backups::verify(dir, output),
         Task::Restore(dir, until) => backups::restore(&cli, dir, until, output).await,

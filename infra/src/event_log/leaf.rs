@@ -23,12 +23,16 @@ pub type Hash = [u8; 32];
 
 /// The hash of an event's leaf.
 pub fn leaf_hash(event: &EventRef<'_>) -> Hash {
-    let mut leaf = vec![0];
-    write_head(event, &mut leaf);
-    let mut hash = Sha256::new();
-    hash.update(&leaf);
-    hash.update(event.payload.as_bytes());
-    hash.finalize().into()
+    leaf_hash_with(event, &mut Vec::new())
+}
+
+/// The hash of an event's leaf, with room of the caller's for the leaf.
+pub(super) fn leaf_hash_with(event: &EventRef<'_>, room: &mut Vec<u8>) -> Hash {
+    room.clear();
+    room.push(0);
+    write_head(event, room);
+    room.extend_from_slice(event.payload.as_bytes());
+    Sha256::digest(room).into()
 }
 
 /// The leaf of an event, for those who check it themselves.

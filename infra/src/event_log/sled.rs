@@ -139,7 +139,7 @@ impl SledLog {
 
     async fn ask(&self, work: Work) -> Result<Appended, LogError> {
         let inner = &*self.inner;
-        if inner.queue.is_empty() {
+        if inner.queue.is_idle() {
             match inner.writer.try_lock() {
                 Ok(mut writer) => {
                     let answered = blocking(|| writer.serve(std::iter::once(&work)).pop());

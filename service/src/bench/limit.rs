@@ -81,7 +81,7 @@ impl BareDisk {
         let mut file = BufReader::with_capacity(CHUNK_BYTES, file);
         let (mut tally, mut payload) = (Tally::default(), Vec::new());
         while let Some(stream) = next_event(&mut file, &mut payload).map_err(|error| self.failed(error))? {
-            tally.count_payload(stream, &payload)?;
+            tally.count_owned(stream, &payload)?;
         }
         Ok(tally)
     }

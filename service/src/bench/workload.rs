@@ -19,6 +19,7 @@ use bishui_domain::standard::{Target, WaterClass};
 use bishui_domain::value::Value;
 use bishui_infra::codec;
 use bishui_infra::event_log::LogError;
+use serde::Deserialize;
 
 /// Events of a stream before the next stream begins.
 pub const EVENTS_PER_STREAM: u64 = 100;
@@ -176,6 +177,18 @@ fn ammonia(number: u32, above: bool) -> (IndicatorResult, UnmetIndicator) {
     (result, unmet)
 }
 
+/// What the fold needs of a payload.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Folded {
+    SectionAssessed { assessment: FoldedAssessment },
+}
+
+#[derive(Deserialize)]
+struct FoldedAssessment {
+    verdict: Verdict,
+}
+
 /// What a replay of the whole workload counts: the runs of unmet assessments in each stream.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Tally {
@@ -211,11 +224,22 @@ impl Tally {
         Ok(())
     }
 
-    /// Counts the next event of a stream from its payload, read into the owned event of the domain.
+    /// Counts the next event of a stream from what the fold needs of its payload; the whole payload is parsed.
     ///
     /// # Errors
     /// `Corrupt` where the payload is none of the workload.
     pub fn count_payload(&mut self, stream: u64, payload: &[u8]) -> Result<(), LogError> {
+        match serde_json::from_slice::<Folded>(payload) {
+            Ok(Folded::SectionAssessed { assessment }) => self.count(stream, assessment.verdict == Verdict::Unmet),
+            Err(error) => Err(LogError::Corrupt { what: format!("stream {stream}: {error}") }),
+        }
+    }
+
+    /// Counts the next event of a stream from its payload, read into the owned event of the domain.
+    ///
+    /// # Errors
+    /// `Corrupt` where the payload is none of the workload.
+    pub fn count_owned(&mut self, stream: u64, payload: &[u8]) -> Result<(), LogError> {
         let event = serde_json::from_slice::<SectionEvent>(payload);
         let unmet = match event {
             Ok(SectionEvent::SectionAssessed(judged)) => judged.assessment.verdict == Verdict::Unmet,

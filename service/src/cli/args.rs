@@ -131,6 +131,12 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Check the store from end to end
     Doctor,
+    /// Make the embedded store's index again from its journal, and cut away what is damaged
+    Repair {
+        /// Where the journal is damaged, keep what is before the damage and set the rest aside
+        #[arg(long)]
+        accept_loss: bool,
+    },
     /// Proof of the log: checkpoints, a check of every event, evidence for others
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -36,6 +36,8 @@ pub(super) enum Task<'a> {
     Config(&'a ConfigCommand),
     /// Check the store.
     Doctor,
+    /// Repair the store.
+    Repair { accept_loss: bool },
     /// Measure a store.
     Bench(&'a BenchCommand),
     /// Add to a backup, or write an export.
@@ -109,6 +111,7 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Init => Task::Init,
         Command::Config(command) => Task::Config(command),
         Command::Doctor => Task::Doctor,
+        Command::Repair { accept_loss } => Task::Repair { accept_loss: *accept_loss },
         Command::Audit(command) => Task::Audit(command),
         Command::Bench(command) => Task::Bench(command),
         Command::Backup(args) => backup(args)?,

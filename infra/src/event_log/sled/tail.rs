@@ -12,11 +12,13 @@ use super::location::{BLOCK_EVENTS_MAX, Location, SEGMENTS_MAX};
 use super::reader::Reader;
 use super::segment;
 use crate::disk::DiskFile;
-use crate::event_log::leaf::{Hash, leaf_hash};
+use crate::event_log::leaf::{Hash, leaf_hash_with};
 use crate::event_log::{EventRef, Position};
 
 /// Bytes after which a block takes no further event: what is read to look one event up.
 const BLOCK_BYTES: usize = 64 << 10;
+/// Most bytes kept for the next group.
+const SPARE_BYTES: usize = 1 << 20;
 
 /// Where the journal ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub(super) struct Journal {
     tail: Tail,
     file: Arc<dyn DiskFile>,
     prepared: Arc<Prepared>,
+    /// The bytes of the last group, whose room the next one takes.
+    spare: Vec<u8>,
+    leaf: Vec<u8>,
 }
 
 /// Makes segment `number` ready unless it is, and gives its file.
@@ -80,7 +85,7 @@ pub(super) fn prepare_ahead(reader: &Reader, prepared: &Prepared, number: u32) {
 impl Journal {
     /// A journal that ends at `tail` in `file`.
     pub(super) fn new(reader: Arc<Reader>, tail: Tail, file: Arc<dyn DiskFile>, prepared: Arc<Prepared>) -> Self {
-        Self { reader, tail, file, prepared }
+        Self { reader, tail, file, prepared, spare: Vec::new(), leaf: Vec::new() }
     }
 
     /// Where it ends.
@@ -104,8 +109,9 @@ impl Journal {
 
     /// Starts a group at the end.
     pub(super) fn sheet<'e>(&mut self) -> Sheet<'_, 'e> {
-        let tail = self.tail;
-        Sheet { journal: self, tail, bytes: Vec::new(), open: None, blocks: Vec::new() }
+        let (tail, mut bytes) = (self.tail, std::mem::take(&mut self.spare));
+        bytes.clear();
+        Sheet { journal: self, tail, bytes, open: None, blocks: Vec::new() }
     }
 }
 
@@ -177,6 +183,9 @@ impl<'e> Sheet<'_, 'e> {
         self.close();
         self.write()?;
         self.journal.tail = self.tail;
+        if self.bytes.capacity() <= SPARE_BYTES {
+            self.journal.spare = self.bytes;
+        }
         Ok(self.blocks)
     }
 
@@ -215,7 +224,7 @@ impl<'e> Sheet<'_, 'e> {
             bytes.truncate(before);
             return None;
         }
-        open.leaves.update(leaf_hash(&event));
+        open.leaves.update(leaf_hash_with(&event, &mut self.journal.leaf));
         (open.events, open.last) = (open.events + 1, Some(event));
         Some(Location::new(segment_offset.0, segment_offset.1, place))
     }

@@ -5,9 +5,8 @@ use std::io;
 use std::sync::{Arc, mpsc};
 
 use super::Store;
-use super::block::Skips;
+use super::block::{Skips, skip_levels};
 use super::index::{Changes, Index};
-use super::location::Location;
 use super::read::key_record;
 use super::streams::{Head, NameHash, name_hash};
 use super::tail::{Journal, NO_SKIPS, Sheet};
@@ -270,25 +269,36 @@ impl<'w> Draft<'w, '_, '_> {
 
     /// Puts a batch's events on the sheet.
     fn lay_out(&mut self, events: impl Iterator<Item = EventRef<'w>>, batch_events: u32) -> io::Result<()> {
-        // The newest stream: a run of its events needs its hash and its end once.
-        let mut newest: Option<(&str, NameHash, Location)> = None;
+        // A run of a stream's events needs its hash once, and its end looked up and noted once.
+        let mut run: Option<(&str, NameHash, Head)> = None;
         for event in events {
-            let (hash, previous) = match newest {
-                Some((stream, hash, location)) if stream == event.stream => (hash, location),
+            let (hash, previous) = match run {
+                Some((stream, hash, head)) if stream == event.stream => (hash, head.location),
                 Some(_) | None => {
+                    self.end_run(run);
                     let hash = name_hash(event.stream);
                     (hash, self.head_of(hash).location)
                 }
             };
-            let skips = if event.version.0.is_multiple_of(16) { self.skips(hash) } else { NO_SKIPS };
+            let has_skips = skip_levels(event.version.0) > 0;
+            let skips = if has_skips { self.skips(hash) } else { NO_SKIPS };
             let location = self.sheet.event(event, batch_events, previous, &skips)?;
-            self.changes.streams.advance(&self.index.streams, hash, event.version.0, location);
+            run = Some((event.stream, hash, Head { version: event.version.0, location }));
+            if has_skips {
+                self.end_run(run);
+            }
             if let (0, Some(key)) = (event.place, event.idempotency_key) {
                 self.changes.keys.insert(name_hash(key), location);
             }
-            newest = Some((event.stream, hash, location));
         }
+        self.end_run(run);
         Ok(())
+    }
+
+    fn end_run(&mut self, run: Option<(&str, NameHash, Head)>) {
+        if let Some((_, stream, head)) = run {
+            self.changes.streams.advance(&self.index.streams, stream, head.version, head.location);
+        }
     }
 }
 

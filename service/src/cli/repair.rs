@@ -1,0 +1,33 @@
+//! Repair of the embedded store.
+
+use std::process::ExitCode;
+
+use bishui_infra::event_log::sled::{Repaired, repair};
+use serde_json::json;
+
+use super::args::Cli;
+use super::exit;
+use super::output::Output;
+use crate::config::STORE_DIR;
+use crate::error::OfficeError;
+
+/// Makes the index again and, where the journal is damaged and loss is accepted, cuts the damage away.
+pub(super) async fn run(cli: &Cli, accept_loss: bool, output: &Output) -> Result<ExitCode, OfficeError> {
+    let path = cli.data.join(STORE_DIR);
+    let waiting = output.spinner("reading the whole store");
+    let repaired = tokio::task::spawn_blocking(move || repair(&path, accept_loss)).await;
+    waiting.finish_and_clear();
+    let Repaired { head, acknowledged, damage } =
+        repaired.map_err(|error| OfficeError::Input { what: error.to_string() })??;
+    let lost = acknowledged.0.saturating_sub(head.0);
+    output.show(&json!({ "events": head, "lost": lost, "damage": damage }), |output, _| {
+        output.line(format_args!("the store is sound: {head} events"));
+        if let Some(damage) = &damage {
+            output.line(format_args!("what was damaged is in `dropped` beside the journal: {damage}"));
+        }
+        if lost > 0 {
+            output.line(format_args!("{lost} acknowledged events after it are lost: restore them from a backup"));
+        }
+    });
+    Ok(if damage.is_none() { ExitCode::SUCCESS } else { ExitCode::from(exit::DIFFERENCE) })
+}
