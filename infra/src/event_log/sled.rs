@@ -33,6 +33,7 @@ use crate::disk::{Disk, RealDisk};
 
 mod block;
 mod catalogue;
+mod chain;
 mod check;
 mod index;
 mod location;
@@ -121,7 +122,7 @@ impl SledLog {
         let for_upkeep = Arc::clone(&store);
         let upkeep = spawn("event-log-upkeep", move || upkeep::run(&for_upkeep, &work))?;
         let file = store.reader.file(opened.tail.segment)?;
-        let journal = Journal::new(Arc::clone(&store.reader), opened.tail, file, Arc::clone(&store.prepared));
+        let journal = Journal::new(Arc::clone(&store.reader), opened.tail, file, Arc::clone(&store.prepared))?;
         let writer = Writer::new(Arc::clone(&store), journal, opened.saved, to_upkeep);
         let writer = Arc::new(Mutex::new(writer));
         let queue = Queue::start(Arc::clone(&writer))?;

@@ -83,7 +83,7 @@ async fn a_torn_off_tail_is_named() {
         assert_not_silent(looked_at(&disk, &closed).await, &closed, &format!("zeros from {at}"));
         let disk = closed.disk.copy();
         disk.damage(&segment, |bytes| bytes.truncate(at));
-        let cut = looked_at(&disk, &closed).await;
+        let cut = looked_at(&disk, &closed).await.map(|events| events.len());
         assert!(matches!(cut, Err(LogError::Corrupt { .. })), "cut at {at}: {cut:?}");
     }
 }
@@ -101,7 +101,7 @@ async fn a_lost_segment_is_named() {
     for segment in used {
         let disk = closed.disk.copy();
         disk.lose(segment);
-        let lost = looked_at(&disk, &closed).await;
+        let lost = looked_at(&disk, &closed).await.map(|events| events.len());
         assert!(matches!(lost, Err(LogError::Corrupt { .. })), "{}: {lost:?}", segment.display());
     }
 }

@@ -11,8 +11,8 @@
 //! | 4 | number of events |
 //! | 4 | format, 1 |
 //!
-//! Numbers are little-endian. The body is a chain value (SHA-256 of the chain value of the block before and the leaf
-//! hashes of the events here) and entries. An entry begins with a byte of a kind in its two lowest bits and flags:
+//! Numbers are little-endian. The body is the chain value up to the group of blocks before (see `chain`) and
+//! entries. An entry begins with a byte of a kind in its two lowest bits and flags:
 //! a batch's envelope, an event of the batch before it, or a checkpoint.
 
 use jiff::Timestamp;
@@ -123,7 +123,7 @@ impl<'a> Block<'a> {
         Some(Self { header, body })
     }
 
-    /// The chain value up to this block.
+    /// The chain value up to the group before this block's.
     pub(super) fn chain(&self) -> Hash {
         *self.body.first_chunk().expect("a parsed block has its chain value")
     }

@@ -4,29 +4,30 @@
 
 use std::collections::HashMap;
 
-use sha2::{Digest as _, Sha256};
-
 use super::Store;
 use super::block::{Block, Entry, Item, Link, Skips, skip_levels};
+use super::chain::Chain;
 use super::location::Location;
 use super::reader::Pass;
-use super::recovery::rest_is_zero;
+use super::recovery::{check_segment, rest_is_zero};
 use super::streams::{NameHash, Streams, name_hash};
 use super::tail::{NO_SKIPS, Tail};
-use crate::event_log::leaf::{Hash, leaf_hash};
 use crate::event_log::{LogError, Position, StreamVersion};
 
 /// What has been read so far.
 struct Seen {
     streams: Streams,
     keys: HashMap<NameHash, Location>,
+    chain: Chain,
     tail: Tail,
 }
 
 /// Compares the store with itself up to its head at the start of the pass.
 pub(super) fn verify(store: &Store) -> Result<Position, LogError> {
     let until = store.head();
-    let mut seen = Seen { streams: Streams::default(), keys: HashMap::new(), tail: Tail::START };
+    let (streams, keys, chain) = (Streams::default(), HashMap::new(), Chain::at(Chain::START));
+    let mut seen = Seen { streams, keys, chain, tail: Tail::START };
+    check_segment(&store.reader, Tail::START.segment, None)?;
     let mut pass = Pass::new(&store.reader, Tail::START.location());
     loop {
         let follows = pass.peek()?.filter(|header| header.previous == seen.tail.previous);
@@ -60,9 +61,7 @@ fn next_segment(store: &Store, pass: &mut Pass<'_>, tail: &Tail) -> Result<bool,
         Err(error) => return Err(error),
     };
     let Some(header) = header else { return Ok(false) };
-    if header.previous != tail.previous || header.first.0 != tail.head.0 + 1 {
-        return Err(corrupt(format!("segment {} does not follow event {}", header.number, tail.head)));
-    }
+    check_segment(reader, header.number, Some(tail))?;
     if !rest_is_zero(reader, tail.segment, tail.offset)? {
         return Err(corrupt(format!("segment {} at {}: a block is damaged", tail.segment, tail.offset)));
     }
@@ -126,26 +125,27 @@ impl Seen {
         if block.header.first.0 != self.tail.head.0 + 1 {
             return Err(wrong("its first event is not the next one"));
         }
-        let mut leaves = Sha256::new_with_prefix(self.tail.chain);
+        if block.chain() != self.chain.carried() && block.chain() != self.chain.end_group() {
+            return Err(wrong("the events before it do not have the chain value that it says"));
+        }
+        self.chain.block(block);
         let mut place = 0;
         for item in block.entries() {
             let Some(item) = item else { return Err(wrong("an entry cannot be read")) };
             let Item::Event(entry) = item else { continue };
             let here = Location::new(location.segment(), location.offset(), place);
             self.event(&entry, here)?;
-            leaves.update(leaf_hash(&entry.event));
             place += 1;
         }
-        let chain: Hash = leaves.finalize().into();
-        if chain != block.chain() || u32::from(place) != block.header.events {
-            return Err(wrong("its events do not have the chain value that it says"));
+        if u32::from(place) != block.header.events {
+            return Err(wrong("its events are not as many as it says"));
         }
         let length = u32::try_from(block.header.block_bytes()).expect("a block fits a segment");
         self.tail = Tail {
             segment: location.segment(),
             offset: location.offset() + length,
             previous: block.header.checksum,
-            chain,
+            chain: self.tail.chain,
             head: block.header.last(),
         };
         Ok(())

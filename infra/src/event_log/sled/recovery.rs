@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use super::block::{self, Block};
+use super::chain::Chain;
 use super::index::{Changes, Index, Unfinished};
 use super::location::Location;
 use super::reader::{Pass, Reader};
@@ -14,6 +15,7 @@ use super::segment;
 use super::tail::{Tail, first_header};
 use super::unavailable;
 use crate::disk::{Disk, DiskFile};
+use crate::event_log::leaf::Hash;
 use crate::event_log::{LogError, Position};
 
 /// Bytes that a disk writes whole.
@@ -82,12 +84,16 @@ pub(super) struct Scan<'a> {
     tail: Tail,
     /// Where it stands after the last whole batch; everything up to there is in the index.
     pub(super) whole: Tail,
+    /// Where the group of the last block begins, and what it carries.
+    group: Option<(Location, Hash)>,
+    /// The same of the last whole batch.
+    whole_group: Option<(Location, Hash)>,
 }
 
 impl<'a> Scan<'a> {
     /// A pass that starts at `start`.
     pub(super) fn new(reader: &'a Reader, segments: &'a Segments, start: Tail) -> Self {
-        Self { reader, segments, tail: start, whole: start }
+        Self { reader, segments, tail: start, whole: start, group: None, whole_group: None }
     }
 
     /// Reads to the end into `index`; `spill` is called at each segment's end. Gives what is to be dropped.
@@ -110,9 +116,12 @@ impl<'a> Scan<'a> {
             if let Some((location, block)) = block {
                 unfinished = changes.take(index, location, &block, unfinished)?;
                 self.tail = after(&self.tail, &block);
+                if self.group.is_none_or(|(_, carried)| carried != block.chain()) {
+                    self.group = Some((location, block.chain()));
+                }
                 if unfinished.is_none() {
                     index.merge(std::mem::take(&mut changes));
-                    self.whole = self.tail;
+                    (self.whole, self.whole_group) = (self.tail, self.group);
                 }
             } else if goes_on(reader, &self.tail, self.segments)? {
                 (self.tail.segment, self.tail.offset) = (self.tail.segment + 1, Tail::START.offset);
@@ -120,9 +129,24 @@ impl<'a> Scan<'a> {
                 pass.next_segment();
                 spill(index)?;
             } else {
+                self.whole.chain = self.chain()?;
                 return self.judge_end();
             }
         }
+    }
+
+    /// The chain value up to the last whole batch.
+    fn chain(&self) -> Result<Hash, LogError> {
+        let Some((start, carried)) = self.whole_group else { return Ok(self.whole.chain) };
+        let mut chain = Chain::at(carried);
+        let mut pass = Pass::new(self.reader, start);
+        while pass.location() != self.whole.location() {
+            match pass.block()? {
+                Some((_, block)) => chain.block(&block),
+                None => pass.next_segment(),
+            }
+        }
+        Ok(chain.end_group())
     }
 
     fn judge_end(&self) -> Result<Option<Remains>, LogError> {
@@ -148,7 +172,7 @@ fn after(before: &Tail, block: &Block<'_>) -> Tail {
         segment: before.segment,
         offset: before.offset + length,
         previous: block.header.checksum,
-        chain: block.chain(),
+        chain: before.chain,
         head: block.header.last(),
     }
 }
@@ -174,7 +198,7 @@ fn damaged(tail: &Tail) -> LogError {
 }
 
 /// A used segment is as long as its header says, and follows the block before it.
-fn check_segment(reader: &Reader, number: u32, before: Option<&Tail>) -> Result<(), LogError> {
+pub(super) fn check_segment(reader: &Reader, number: u32, before: Option<&Tail>) -> Result<(), LogError> {
     let corrupt = |what: String| Err(LogError::Corrupt { what: format!("segment {number} {what}") });
     let Some(header) = reader.segment_header(number)? else { return corrupt("has no header".into()) };
     if let Some(tail) = before

@@ -3,17 +3,16 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use sha2::{Digest as _, Sha256};
-
 use super::block::{
     self, CHAIN_BYTES, HEADER_BYTES, Link, SKIP_LEVELS, Skips, put_batch, put_checkpoint, put_event, seal,
 };
+use super::chain::{Chain, Links};
 use super::location::{BLOCK_EVENTS_MAX, Location, SEGMENTS_MAX};
 use super::reader::Reader;
 use super::segment;
 use crate::disk::DiskFile;
-use crate::event_log::leaf::{Hash, leaf_hash_with};
-use crate::event_log::{EventRef, Position};
+use crate::event_log::leaf::Hash;
+use crate::event_log::{EventRef, LogError, Position};
 
 /// Bytes after which a block takes no further event: what is read to look one event up.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -27,7 +26,7 @@ pub(super) struct Tail {
     pub(super) offset: u32,
     /// Checksum of the last block.
     pub(super) previous: u32,
-    /// Chain value of the last block.
+    /// Chain value that the next group carries.
     pub(super) chain: Hash,
     /// Position of the last event.
     pub(super) head: Position,
@@ -36,7 +35,7 @@ pub(super) struct Tail {
 impl Tail {
     /// Where the first block of a journal goes.
     pub(super) const START: Self =
-        Self { segment: 1, offset: segment::FIRST_BLOCK, previous: 0, chain: [0; CHAIN_BYTES], head: Position(0) };
+        Self { segment: 1, offset: segment::FIRST_BLOCK, previous: 0, chain: Chain::START, head: Position(0) };
 
     /// The place of the next block.
     pub(super) fn location(&self) -> Location {
@@ -53,9 +52,9 @@ pub(super) struct Journal {
     tail: Tail,
     file: Arc<dyn DiskFile>,
     prepared: Arc<Prepared>,
-    /// The bytes of the last group, whose room the next one takes.
+    /// The bytes of an earlier group, whose room the next one takes.
     spare: Vec<u8>,
-    leaf: Vec<u8>,
+    links: Links,
 }
 
 /// Makes segment `number` ready unless it is, and gives its file.
@@ -84,13 +83,39 @@ pub(super) fn prepare_ahead(reader: &Reader, prepared: &Prepared, number: u32) {
 
 impl Journal {
     /// A journal that ends at `tail` in `file`.
-    pub(super) fn new(reader: Arc<Reader>, tail: Tail, file: Arc<dyn DiskFile>, prepared: Arc<Prepared>) -> Self {
-        Self { reader, tail, file, prepared, spare: Vec::new(), leaf: Vec::new() }
+    pub(super) fn new(
+        reader: Arc<Reader>,
+        tail: Tail,
+        file: Arc<dyn DiskFile>,
+        prepared: Arc<Prepared>,
+    ) -> Result<Self, LogError> {
+        let links = Links::start(tail.chain)?;
+        Ok(Self { reader, tail, file, prepared, spare: Vec::new(), links })
+    }
+
+    /// Position of the last event.
+    pub(super) fn head(&self) -> Position {
+        self.tail.head
+    }
+
+    /// The segment it ends in.
+    pub(super) fn segment(&self) -> u32 {
+        self.tail.segment
     }
 
     /// Where it ends.
-    pub(super) fn tail(&self) -> Tail {
+    pub(super) fn tail(&mut self) -> Tail {
+        let (chain, room) = self.links.value();
+        self.tail.chain = chain;
+        self.keep(room);
         self.tail
+    }
+
+    /// Keeps room for the next group.
+    fn keep(&mut self, room: Option<Vec<u8>>) {
+        if let Some(room) = room.filter(|room| room.capacity() <= SPARE_BYTES) {
+            self.spare = room;
+        }
     }
 
     /// The segment to be prepared, once more than half of the present one is used.
@@ -109,7 +134,7 @@ impl Journal {
 
     /// Starts a group at the end.
     pub(super) fn sheet<'e>(&mut self) -> Sheet<'_, 'e> {
-        let (tail, mut bytes) = (self.tail, std::mem::take(&mut self.spare));
+        let (tail, mut bytes) = (self.tail(), std::mem::take(&mut self.spare));
         bytes.clear();
         Sheet { journal: self, tail, bytes, open: None, blocks: Vec::new() }
     }
@@ -121,7 +146,6 @@ struct Open<'e> {
     start: usize,
     first: Position,
     events: u32,
-    leaves: Sha256,
     last: Option<EventRef<'e>>,
 }
 
@@ -183,9 +207,6 @@ impl<'e> Sheet<'_, 'e> {
         self.close();
         self.write()?;
         self.journal.tail = self.tail;
-        if self.bytes.capacity() <= SPARE_BYTES {
-            self.journal.spare = self.bytes;
-        }
         Ok(self.blocks)
     }
 
@@ -198,8 +219,9 @@ impl<'e> Sheet<'_, 'e> {
         let (start, first) = (self.bytes.len(), Position(self.tail.head.0 + 1));
         let (bytes, chain) = (&mut self.bytes, &self.tail.chain);
         self.open.get_or_insert_with(|| {
-            bytes.resize(start + HEADER_BYTES + CHAIN_BYTES, 0);
-            Open { start, first, events: 0, leaves: Sha256::new_with_prefix(chain), last: None }
+            bytes.resize(start + HEADER_BYTES, 0);
+            bytes.extend_from_slice(chain);
+            Open { start, first, events: 0, last: None }
         })
     }
 
@@ -224,7 +246,6 @@ impl<'e> Sheet<'_, 'e> {
             bytes.truncate(before);
             return None;
         }
-        open.leaves.update(leaf_hash_with(&event, &mut self.journal.leaf));
         (open.events, open.last) = (open.events + 1, Some(event));
         Some(Location::new(segment_offset.0, segment_offset.1, place))
     }
@@ -236,14 +257,11 @@ impl<'e> Sheet<'_, 'e> {
             self.bytes.truncate(open.start);
             return;
         }
-        let chain: Hash = open.leaves.finalize().into();
-        let chain_at = open.start + HEADER_BYTES;
-        self.bytes[chain_at..chain_at + CHAIN_BYTES].copy_from_slice(&chain);
         let checksum = seal(&mut self.bytes, open.start, self.tail.previous, open.first, open.events);
         self.blocks.push((self.tail.location(), open.first));
         let length = u32::try_from(self.bytes.len() - open.start).expect("a block fits a segment");
         let head = Position(self.tail.head.0 + u64::from(open.events));
-        self.tail = Tail { offset: self.tail.offset + length, previous: checksum, chain, head, ..self.tail };
+        self.tail = Tail { offset: self.tail.offset + length, previous: checksum, head, ..self.tail };
     }
 
     /// Goes on in the next segment. What is in this one is on the disk first: a used segment after a broken block then
@@ -260,6 +278,8 @@ impl<'e> Sheet<'_, 'e> {
             first: Position(self.tail.head.0 + 1),
             previous: self.tail.previous,
         };
+        self.bytes = std::mem::take(&mut self.journal.spare);
+        self.bytes.clear();
         self.bytes.extend_from_slice(&header.to_bytes());
         self.tail.segment = number;
         self.tail.offset = Tail::START.offset;
@@ -272,9 +292,11 @@ impl<'e> Sheet<'_, 'e> {
         }
         let start = u64::from(self.tail.offset) - self.bytes.len() as u64;
         self.journal.file.write_at(&self.bytes, start)?;
-        self.journal.file.sync_data()?;
-        self.bytes.clear();
-        Ok(())
+        // The header of a segment comes before the blocks of a group that begins or goes on in it.
+        let header = if start == 0 { segment::HEADER_BYTES } else { 0 };
+        let room = self.journal.links.written(std::mem::take(&mut self.bytes), header);
+        self.journal.keep(room);
+        self.journal.file.sync_data()
     }
 }
 

@@ -83,7 +83,7 @@ impl Writer {
     }
 
     /// Saves what the next opening should not have to read again, and how far the log was acknowledged.
-    pub(super) fn save_last(&self) {
+    pub(super) fn save_last(&mut self) {
         let tail = self.journal.tail();
         if self.poison.is_some() {
             return;
@@ -127,7 +127,7 @@ impl Writer {
     /// Judges and writes the group, puts it on the disk, then publishes its head.
     fn write<'w>(&mut self, group: impl Iterator<Item = &'w Work>) -> io::Result<Vec<Result<Appended, LogError>>> {
         let store = Arc::clone(&self.store);
-        let head = self.journal.tail().head;
+        let head = self.journal.head();
         let index = store.index();
         let mut draft = Draft {
             store: &store,
@@ -160,9 +160,10 @@ impl Writer {
             self.asked = number;
             drop(self.upkeep.send(Upkeep::Prepare(number)));
         }
-        let tail = self.journal.tail();
-        if tail.segment >= self.saved + SAVE_SEGMENTS || self.store.index().keys.len() >= SAVE_KEYS {
-            self.saved = tail.segment;
+        let segment = self.journal.segment();
+        if segment >= self.saved + SAVE_SEGMENTS || self.store.index().keys.len() >= SAVE_KEYS {
+            let tail = self.journal.tail();
+            self.saved = segment;
             let index = self.store.index().clone();
             drop(self.upkeep.send(Upkeep::Save(Box::new((tail, index)))));
         }
