@@ -34,6 +34,16 @@ async fn an_error_of_any_operation_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clean_end_leaves_nothing_to_drop() {
+    let disk = ForgetfulDisk::new();
+    let directory = tempfile::tempdir().unwrap();
+    for seed in 0..3 {
+        write(open(&disk, directory.path()).unwrap(), seed, BATCHES).await;
+    }
+    assert_eq!(disk.files(".bytes"), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_failed_write_or_sync_nothing_is_acknowledged_any_more() {
     for operation in [1, 2] {
         let disk = ForgetfulDisk::new();

@@ -160,7 +160,7 @@ impl<'a> Scan<'a> {
         if segment < self.segments.last && !rest_is_zero(self.reader, segment + 1, 0)? {
             to = segment + 1;
         }
-        let dropped = !rest || to != segment || self.whole != self.tail;
+        let dropped = !rest || to != segment || self.whole.location() != self.tail.location();
         Ok(dropped.then(|| Remains { from: self.whole.location(), to }))
     }
 }
