@@ -1,18 +1,34 @@
 //! Deadlines: reminders fire once on their day, whatever restarts in between (R9).
 
-use bishui_infra::event_log::{Batch, LogError};
+use bishui_infra::event_log::{Batch, Lease, LogError};
 use uuid::Uuid;
 
 use crate::error::OfficeError;
+use crate::lease::Work;
 use crate::office::Office;
 use crate::records::{Draft, stream};
 
-/// Fires every reminder that is due today, late ones in the order of their days, and follows through.
+/// Fires every reminder that is due today, late ones in the order of their days, and gives the processes their turn.
+/// Nothing is done while another node has this work.
 ///
 /// # Errors
 /// A failure of the store.
 pub async fn fire_due(office: &Office) -> Result<(), OfficeError> {
-    office.follow_through().await?;
+    let _turn = office.turns.deadlines.lock().await;
+    office.advance().await?;
+    let Some(lease) = office.leases.turn(&**office.log(), Work::Deadlines).await? else { return Ok(()) };
+    match fire(office, &lease).await {
+        Err(OfficeError::Log(LogError::Deposed { .. })) => office.leases.lost(Work::Deadlines),
+        fired => {
+            let ended = office.leases.done(&**office.log(), Work::Deadlines, &lease).await;
+            fired?;
+            ended?;
+        }
+    }
+    office.advance().await
+}
+
+async fn fire(office: &Office, lease: &Lease) -> Result<(), OfficeError> {
     let today = office.today();
     let due = office.register().notices_to_remind(today);
     for id in due {
@@ -29,7 +45,7 @@ pub async fn fire_due(office: &Office) -> Result<(), OfficeError> {
             causation: None,
             correlation: None,
             idempotency: None,
-            lease: None,
+            lease: Some(lease.clone()),
             writes: draft.into_writes(),
         };
         match office.log().append(batch).await {
@@ -38,5 +54,5 @@ pub async fn fire_due(office: &Office) -> Result<(), OfficeError> {
             Err(error) => return Err(error.into()),
         }
     }
-    office.follow_through().await
+    Ok(())
 }

@@ -11,11 +11,12 @@ use serde_json::Value;
 
 use super::args::{
     AuditCommand, BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs,
-    InterviewCommand, MailCommand, NoticesCommand, PlanCommand, PreviewFlag, RestoreArgs, ServeArgs, TokenCommand,
+    IncidentsCommand, InterviewCommand, MailCommand, NoticesCommand, PlanCommand, PreviewFlag, ProjectionsCommand,
+    RestoreArgs, ServeArgs, TokenCommand,
 };
 use super::backups::Kind;
 use super::output::Output;
-use super::{explanation, lists, standing};
+use super::{consumers, explanation, lists, standing};
 use crate::act::Act;
 use crate::error::OfficeError;
 use crate::query::{Query, Until};
@@ -66,6 +67,8 @@ pub(super) enum Task<'a> {
     Replay,
     /// Prove the log, or check its proof.
     Audit(&'a AuditCommand),
+    /// Build a projection anew.
+    Rebuild(&'a str),
 }
 
 /// Largest file that is read for an act.
@@ -173,6 +176,9 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         }
         Command::Notices(command) => notice(command),
         Command::Mail(command) => mail(command),
+        Command::Incidents(command) => incident(command),
+        Command::Projections(ProjectionsCommand::List) => Task::Ask(Query::Projections, consumers::projections),
+        Command::Projections(ProjectionsCommand::Rebuild { name }) => Task::Rebuild(name),
     })
 }
 
@@ -261,6 +267,17 @@ fn mail(command: &MailCommand) -> Task<'_> {
         MailCommand::Retry { mail } => Act::RetryMail { mail: *mail }.into(),
         MailCommand::Resolve { mail, arrived, basis } => {
             Act::ResolveMail { mail: *mail, arrived: *arrived, basis: basis.clone() }.into()
+        }
+    }
+}
+
+fn incident(command: &IncidentsCommand) -> Task<'_> {
+    match command {
+        IncidentsCommand::List => Task::Ask(Query::Incidents, consumers::incidents),
+        IncidentsCommand::Retry { consumer } => Act::RetryConsumer { consumer: consumer.clone() }.into(),
+        IncidentsCommand::Skip { consumer, position, reason } => {
+            let (consumer, position, reason) = (consumer.clone(), Position(*position), reason.clone());
+            Act::SkipEvent { consumer, position, reason }.into()
         }
     }
 }
