@@ -213,6 +213,11 @@ impl Office {
         self.records.log()
     }
 
+    /// The leases of this node.
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
     /// The streams of the log, read into states.
     pub fn records(&self) -> &Records {
         &self.records
