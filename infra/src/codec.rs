@@ -117,7 +117,8 @@ pub fn attachments(event: &EventRef<'_>) -> Result<Vec<Attachment>, CodecError> 
         | Event::Settlement(_)
         | Event::Notice(_)
         | Event::Numbering(_)
-        | Event::Mail(_) => Ok(vec![]),
+        | Event::Mail(_)
+        | Event::Consumer(_) => Ok(vec![]),
     }
 }
 

@@ -4,6 +4,8 @@
 //! make a second message; otherwise its outcome is unknown and a person decides. One node does this at a time, under a
 //! lease that every recorded attempt carries: who has lost it can neither begin an attempt nor end one.
 
+use std::collections::BTreeMap;
+
 use bishui_domain::delivery::{Mail, MailEvent};
 use bishui_domain::ids::MailId;
 use bishui_infra::event_log::{Batch, Lease, LogError, StreamVersion};
@@ -82,13 +84,20 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     async fn deliver(self, from: &str, attempts: &mut usize) -> Result<(), OfficeError> {
+        // A message that cannot be read back does not hold up the others.
+        let mut stuck = BTreeMap::new();
         loop {
-            let due = self.office.register().due_mails(self.office.now());
+            let mut due = self.office.register().due_mails(self.office.now());
+            due.retain(|id| !stuck.contains_key(id));
             if due.is_empty() {
-                return Ok(());
+                return stuck.into_values().next().map_or(Ok(()), Err);
             }
             for id in due {
-                *attempts += usize::from(self.attempt(from, id).await?);
+                match self.attempt(from, id).await {
+                    Ok(made) => *attempts += usize::from(made),
+                    Err(error) if error.lies_in_the_event() => drop(stuck.insert(id, error)),
+                    Err(error) => return Err(error),
+                }
             }
             self.office.advance().await?;
         }
@@ -98,10 +107,20 @@ impl Worker<'_> {
         self.office.bring_level().await?;
         let interrupted = self.office.register().interrupted_mails();
         for id in interrupted {
-            let (Some(mail), version) = self.office.records().mail(id).await? else { continue };
-            self.record(id, version, mail.recover(self.mailer.idempotent())).await?;
+            match self.settle(id).await {
+                Err(error) if error.lies_in_the_event() => {
+                    tracing::error!(error = &error as &dyn std::error::Error, %id, "an attempt that was cut short stays open");
+                }
+                settled => settled?,
+            }
         }
         self.office.advance().await
+    }
+
+    /// Settles the attempt at a message that was cut short.
+    async fn settle(self, id: MailId) -> Result<(), OfficeError> {
+        let (Some(mail), version) = self.office.records().mail(id).await? else { return Ok(()) };
+        self.record(id, version, mail.recover(self.mailer.idempotent())).await.map(drop)
     }
 
     /// True when an attempt was made; false when another worker was first.

@@ -134,4 +134,28 @@ impl OfficeError {
             Self::Stopped { .. } => "consumer_stopped",
         }
     }
+
+    /// Whether work failed at an event for a reason that lies in what is recorded, so that work at others is not
+    /// concerned; otherwise it lies in the store or in another writer.
+    pub(crate) fn lies_in_the_event(&self) -> bool {
+        match self {
+            Self::Refused(_)
+            | Self::Codec(_)
+            | Self::Input { .. }
+            | Self::NotFound { .. }
+            | Self::Moved
+            | Self::Remote { .. }
+            | Self::Behind { .. }
+            | Self::Stopped { .. }
+            | Self::Log(LogError::KeyReused { .. } | LogError::TooLarge { .. }) => true,
+            Self::Log(
+                LogError::Conflict { .. }
+                | LogError::CheckpointMoved { .. }
+                | LogError::Deposed { .. }
+                | LogError::InUse { .. }
+                | LogError::Unavailable { .. }
+                | LogError::Corrupt { .. },
+            ) => false,
+        }
+    }
 }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::projections::{office_on, pay, planned};
 use crate::town::readings;
 
-const FROM: &str = "bishui@liaocheng.example";
+pub(crate) const FROM: &str = "bishui@liaocheng.example";
 const ALL: [Work; 3] = [Work::Processes, Work::Mail, Work::Deadlines];
 
 /// Keeps a node's leases, as its service does.
@@ -116,7 +116,7 @@ async fn publish(office: &Office) {
 }
 
 /// An office with a notice for each county whose mail waits to be sent.
-async fn with_mail(log: Arc<dyn EventLog>) -> Office {
+pub(crate) async fn with_mail(log: Arc<dyn EventLog>) -> Office {
     let office = planned(log).await;
     publish(&office).await;
     let drafted: Vec<_> = office.register().notices.iter().map(|(id, _)| *id).collect();
@@ -131,8 +131,8 @@ type Meanwhile = Box<dyn FnOnce() -> std::pin::Pin<Box<dyn Future<Output = ()> +
 
 /// A mail server that takes everything and counts it.
 #[derive(Default)]
-struct Server {
-    taken: AtomicUsize,
+pub(crate) struct Server {
+    pub(crate) taken: AtomicUsize,
     meanwhile: Mutex<Option<Meanwhile>>,
     /// Whether a repeated attempt would be taken for the same message.
     forgiving: bool,

@@ -26,7 +26,7 @@ fn the_other_node_goes_on_when_one_is_killed_and_no_mail_goes_twice() {
     let second = Town::node(Arc::new(log.clone()), sinks[1].clone(), settings());
     // Acts of the node that does not work are answered when the other has followed them through.
     second.judge();
-    assert_eq!(works(&second, "processes"), false);
+    assert!(!works(&second, "processes"));
     let before = second.get(&second.token(Role::Clerk), "/api/v1/notices?state=drafted").ok();
     assert_eq!(before.as_array().unwrap().len(), 6);
     second.send_notices();

@@ -1,9 +1,13 @@
 //! A consumer that cannot get past an event: it is shown, the others go on, and a person decides.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use bishui::accounts::Role;
+use bishui::act::Act;
+use bishui::delivery::deliver_due;
+use bishui::office::Request;
+use bishui::replay::replay;
 use bishui_domain::escalation::warning_notice::WarningEvent;
 use bishui_domain::event::Event;
 use bishui_domain::ids::NoticeId;
@@ -15,12 +19,17 @@ use bishui_tests::watched_log::{WatchedLog, Watcher, Write};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::leases::{FROM, Server, with_mail};
 use crate::town::{PLAN, Town, eventually, readings};
 
 /// Records an event as it is; gives its position.
 fn record(log: &MemoryLog, stream: StreamId, event: NewEvent) -> u64 {
-    let write = StreamWrite { stream, expected: Expected::Any, events: vec![event] };
-    let batch = Batch {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(log.append(batch(stream, event))).unwrap().last.0
+}
+
+fn batch(stream: StreamId, event: NewEvent) -> Batch {
+    Batch {
         id: Uuid::from_u128(99),
         recorded_at: "2020-03-05T01:00:00Z".parse().unwrap(),
         actor: "hand".to_owned(),
@@ -28,10 +37,8 @@ fn record(log: &MemoryLog, stream: StreamId, event: NewEvent) -> u64 {
         correlation: None,
         idempotency: None,
         lease: None,
-        writes: vec![write],
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(log.append(batch)).unwrap().last.0
+        writes: vec![StreamWrite { stream, expected: Expected::Any, events: vec![event] }],
+    }
 }
 
 /// The approval of a notice that does not exist: sound in itself, and nothing that can be mailed.
@@ -158,16 +165,13 @@ fn an_incident_is_found_again_after_a_restart_with_its_beginning() {
     assert_eq!(incidents(&restarted), json!([]));
 }
 
-/// Refuses every step of escalation, as a log does that cannot hold it, and lets the record of the stop after it pass.
-#[derive(Default)]
-struct NoEscalation(AtomicUsize);
+/// Refuses every step of escalation, as a log does that cannot hold it.
+struct NoEscalation;
 
 impl Watcher for NoEscalation {
     fn before(&self, write: Write<'_>) -> Result<(), LogError> {
         match write {
-            Write::Append("process/escalation") if self.0.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) => {
-                Err(LogError::TooLarge { what: "the number of events", limit: 0 })
-            }
+            Write::Append("process/escalation") => Err(LogError::TooLarge { what: "the number of events", limit: 0 }),
             Write::Append(_) | Write::Checkpoint(_) => Ok(()),
         }
     }
@@ -178,7 +182,7 @@ impl Watcher for NoEscalation {
 #[test]
 fn a_replay_tells_a_skipped_step_from_one_that_was_taken_out() {
     let log = MemoryLog::new();
-    let watcher = Arc::<NoEscalation>::default();
+    let watcher = Arc::new(NoEscalation);
     let town = Town::on(Arc::new(WatchedLog { log: Arc::new(log.clone()), watcher }));
     town.judge();
     let replay = |town: &Town| town.post(&town.token(Role::Auditor), "/api/v1/queries", &json!({"ask": "replay"})).ok();
@@ -199,4 +203,29 @@ fn a_replay_tells_a_skipped_step_from_one_that_was_taken_out() {
     // Control: a decision that nothing calls for is still a difference.
     record(&log, StreamId::new("county", "gaotang"), codec::encode(&raised));
     assert_ne!(replay(&town)["differing"], 0);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_back_does_not_hold_up_the_others() {
+    let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    let office = with_mail(Arc::clone(&log)).await;
+    let mail = office.register().mails[0].0;
+    let nonsense = NewEvent { kind: "mail.nonsense".to_owned(), schema: 1, payload: "{}".to_owned() };
+    let batch = batch(StreamId::new("mail", mail), nonsense);
+    let position = log.append(batch).await.unwrap().last;
+    office.follow_through().await.unwrap();
+    let stopped: Vec<_> = office.incidents().await.unwrap().into_iter().map(|incident| incident.consumer).collect();
+    assert_eq!(stopped, ["dispatch", "register"]);
+    for consumer in stopped {
+        let reason = "r".to_owned();
+        office.perform(&Act::SkipEvent { consumer, position, reason }, &Request::by("王芳")).await.unwrap();
+    }
+    assert_eq!(office.incidents().await.unwrap(), []);
+    let head = log.head().await.unwrap();
+    assert_eq!(office.register().position(), head, "the register goes on after the event it was had to skip");
+    let server = Server::default();
+    let error = deliver_due(&office, &server, FROM).await.unwrap_err();
+    assert_eq!((error.code(), server.taken.load(Ordering::SeqCst)), ("store_damaged", 1));
+    let replayed = replay(&*log, |_| ()).await.unwrap();
+    assert_eq!((replayed.differing, replayed.skipped.len()), (0, 2), "an event that was skipped need not be read");
 }

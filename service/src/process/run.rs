@@ -75,7 +75,7 @@ impl Turn<'_> {
             }
             match self.take_step(cause).await {
                 Ok(()) => reached = cause.position,
-                Err(error) if is_of_the_event(&error) => {
+                Err(error) if error.lies_in_the_event() => {
                     self.stop(cause, &file, &error).await?;
                     return Ok(reached);
                 }
@@ -107,7 +107,8 @@ impl Turn<'_> {
         let batch = Batch {
             id: Uuid::new_v5(&cause.id, format!("{process}/stopped").as_bytes()),
             recorded_at: office.now(),
-            actor: format!("process/{process}"),
+            // Not the actor of a step: a stop does not answer its event.
+            actor: format!("consumer/{process}"),
             causation: Some(cause.id),
             correlation: cause.correlation,
             idempotency: Some(Idempotency { key: format!("stopped/{process}/{}", cause.id), request: cause.id }),
@@ -133,7 +134,7 @@ impl Turn<'_> {
             let batch = Batch {
                 id,
                 recorded_at: office.now(),
-                actor: format!("process/{process}"),
+                actor: process.checkpoint(),
                 causation: Some(cause.id),
                 correlation: cause.correlation,
                 idempotency: Some(Idempotency { key: key.clone(), request: cause.id }),
@@ -153,28 +154,5 @@ impl Turn<'_> {
         let what =
             format!("other writers were first at every attempt of process {process} at event {}", cause.position);
         Err(LogError::Unavailable { what, source: None }.into())
-    }
-}
-
-/// Whether a step failed for a reason that lies in its event, so that the others are not concerned.
-fn is_of_the_event(error: &OfficeError) -> bool {
-    match error {
-        OfficeError::Refused(_)
-        | OfficeError::Codec(_)
-        | OfficeError::Input { .. }
-        | OfficeError::NotFound { .. }
-        | OfficeError::Moved
-        | OfficeError::Remote { .. }
-        | OfficeError::Behind { .. }
-        | OfficeError::Stopped { .. }
-        | OfficeError::Log(LogError::KeyReused { .. } | LogError::TooLarge { .. }) => true,
-        OfficeError::Log(
-            LogError::Conflict { .. }
-            | LogError::CheckpointMoved { .. }
-            | LogError::Deposed { .. }
-            | LogError::InUse { .. }
-            | LogError::Unavailable { .. }
-            | LogError::Corrupt { .. },
-        ) => false,
     }
 }
