@@ -1,7 +1,7 @@
 //! Projections: a new one is built beside the one in service while both reads and writes go on; waiting for a position.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use bishui::accounts::Role;
@@ -16,6 +16,7 @@ use bishui_infra::event_log::{EventLog, LogError, Position, Recorded};
 use bishui_infra::mail::SinkMailer;
 use bishui_tests::watched_log::{WatchedLog, Watcher, Write};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use crate::town::{PLAN, Town, eventually};
 
@@ -69,6 +70,58 @@ async fn what_is_switched_to_while_writes_go_on_equals_what_is_built_from_scratc
     assert_eq!(*office.register(), built);
     assert_eq!(office.register().ledger.len(), paid);
     assert_eq!(office.projections().await.unwrap()[0].switched, 10);
+}
+
+/// Holds the first reader of the log's beginning until it is let go on.
+struct Gate {
+    reading: Mutex<Option<oneshot::Sender<()>>>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Watcher for Gate {
+    fn before(&self, _: Write<'_>) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    fn after(&self, _: Write<'_>) {}
+
+    fn read(&self, page: &mut Vec<Recorded>) {
+        let beginning = page.first().is_some_and(|event| event.position == Position(1));
+        let reading = beginning.then(|| self.reading.lock().unwrap().take()).flatten();
+        if let Some(reading) = reading {
+            reading.send(()).unwrap();
+            self.go_on.lock().unwrap().recv_timeout(Duration::from_secs(30)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_the_midst_of_a_build_acts_are_done_and_the_old_one_is_read() {
+    let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    let known = planned(Arc::clone(&log)).await;
+    let before = known.log().head().await.unwrap();
+    let ((reading, read), (let_go, go_on)) = (oneshot::channel(), mpsc::channel());
+    let gate = Gate { reading: Mutex::new(None), go_on: Mutex::new(go_on) };
+    let gate = Arc::new(gate);
+    let office = Arc::new(office_on(Arc::new(WatchedLog { log: Arc::clone(&log), watcher: gate.clone() })));
+    office.bring_level().await.unwrap();
+    *gate.reading.lock().unwrap() = Some(reading);
+    let builder = Arc::clone(&office);
+    let building = tokio::spawn(async move { builder.rebuild("register").await });
+    read.await.unwrap();
+    let position = pay(&office, 5).await;
+    assert!(position > before && !building.is_finished());
+    assert_eq!(office.register().position(), position, "the old one takes events in");
+    assert_eq!(office.projections().await.unwrap()[0].building, Some(Position(0)));
+    let_go.send(()).unwrap();
+    let rebuilt = building.await.unwrap().unwrap();
+    assert_eq!(
+        (rebuilt.equal, rebuilt.position),
+        (true, position),
+        "the new one has caught up with what came meanwhile"
+    );
+    let built = from_scratch(&*log).await;
+    assert_eq!(*office.register(), built);
 }
 
 #[tokio::test]
