@@ -139,8 +139,9 @@ impl Office {
         name: &str,
         decide: impl FnOnce(Option<&Stop>) -> Result<Vec<ConsumerEvent>, Refusal>,
     ) -> Result<Draft, OfficeError> {
+        let known = name.parse()?;
         let (_, version) = self.records.consumer(name).await?;
-        let open = match name.parse()? {
+        let open = match known {
             Consumer::Process(process) => self.stop_of(process).await?.map(|(stop, _)| stop),
             Consumer::Register => self.projections.stop(),
         };

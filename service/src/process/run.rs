@@ -30,7 +30,8 @@ pub(crate) async fn run_all(office: &Office, lease: &Lease) -> Result<(), Office
     }
 }
 
-/// A turn of one process, under the lease that its batches carry.
+/// A turn of one process, under the lease that its batches carry. The checkpoint carries none: whoever moves it has
+/// recorded the steps before it under a lease, and a node that finds it moved stops and reads it again.
 #[derive(Clone, Copy)]
 struct Turn<'a> {
     office: &'a Office,
