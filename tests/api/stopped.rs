@@ -8,18 +8,20 @@ use bishui::act::Act;
 use bishui::delivery::deliver_due;
 use bishui::office::Request;
 use bishui::replay::replay;
+use bishui::restored::take_up;
 use bishui_domain::escalation::warning_notice::WarningEvent;
 use bishui_domain::event::Event;
 use bishui_domain::ids::NoticeId;
 use bishui_domain::notice::{DocumentNumber, NoticeEvent, Series};
 use bishui_infra::codec;
 use bishui_infra::event_log::memory::MemoryLog;
-use bishui_infra::event_log::{Batch, EventLog, Expected, LogError, NewEvent, StreamId, StreamWrite};
+use bishui_infra::event_log::{Batch, EventLog, Expected, LogError, NewEvent, Position, StreamId, StreamWrite};
 use bishui_tests::watched_log::{WatchedLog, Watcher, Write};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::leases::{FROM, Server, with_mail};
+use crate::projections::office_on;
 use crate::town::{PLAN, Town, eventually, readings};
 
 /// Records an event as it is; gives its position.
@@ -43,10 +45,12 @@ fn batch(stream: StreamId, event: NewEvent) -> Batch {
 
 /// The approval of a notice that does not exist: sound in itself, and nothing that can be mailed.
 fn orphan(log: &MemoryLog) -> u64 {
-    let id = NoticeId::derived(Uuid::from_u128(5), "notice");
+    record(log, StreamId::new("notice", NoticeId::derived(Uuid::from_u128(5), "notice")), approval())
+}
+
+fn approval() -> NewEvent {
     let number = DocumentNumber { prefix: "聊环".to_owned(), series: Series::Warning, year: 2020, number: 77 };
-    let approved = Event::from(NoticeEvent::NoticeApproved { number });
-    record(log, StreamId::new("notice", id), codec::encode(&approved))
+    codec::encode(&Event::from(NoticeEvent::NoticeApproved { number }))
 }
 
 fn incidents(town: &Town) -> Value {
@@ -228,4 +232,24 @@ async fn a_message_that_cannot_be_read_back_does_not_hold_up_the_others() {
     assert_eq!((error.code(), server.taken.load(Ordering::SeqCst)), ("store_damaged", 1));
     let replayed = replay(&*log, |_| ()).await.unwrap();
     assert_eq!((replayed.differing, replayed.skipped.len()), (0, 2), "an event that was skipped need not be read");
+}
+
+#[tokio::test]
+async fn a_log_that_was_restored_stands_where_its_consumer_stopped() {
+    let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    let office = with_mail(Arc::clone(&log)).await;
+    let orphaned = batch(StreamId::new("notice", NoticeId::derived(Uuid::from_u128(5), "notice")), approval());
+    let position = log.append(orphaned).await.unwrap().last;
+    office.follow_through().await.unwrap();
+    let stopped = office.incidents().await.unwrap();
+    assert_eq!(stopped.iter().map(|incident| incident.position).collect::<Vec<_>>(), [position]);
+    let restored: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    restored.take_over(log.read_all(Position(0), usize::MAX).await.unwrap()).await.unwrap();
+    let calendar = Arc::new(bishui_infra::calendar::built_in());
+    assert_eq!(take_up(Arc::clone(&restored), calendar).await.unwrap().differing, 0);
+    assert!(restored.checkpoint("process/dispatch").await.unwrap() < position, "a stop is no step");
+    let office = office_on(restored);
+    office.follow_through().await.unwrap();
+    let found = office.incidents().await.unwrap();
+    assert_eq!((found[0].position, found[0].since), (position, stopped[0].since));
 }
