@@ -155,7 +155,8 @@ impl OfficeError {
                 | LogError::InUse { .. }
                 | LogError::Unavailable { .. }
                 | LogError::Corrupt { .. },
-            ) => false,
+            )
+            | Self::Proof(_) => false,
         }
     }
 }

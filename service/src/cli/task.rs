@@ -177,8 +177,7 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Notices(command) => notice(command),
         Command::Mail(command) => mail(command),
         Command::Incidents(command) => incident(command),
-        Command::Projections(ProjectionsCommand::List) => Task::Ask(Query::Projections, consumers::projections),
-        Command::Projections(ProjectionsCommand::Rebuild { name }) => Task::Rebuild(name),
+        Command::Projections(command) => projection(command),
     })
 }
 
@@ -279,6 +278,13 @@ fn incident(command: &IncidentsCommand) -> Task<'_> {
             let (consumer, position, reason) = (consumer.clone(), Position(*position), reason.clone());
             Act::SkipEvent { consumer, position, reason }.into()
         }
+    }
+}
+
+fn projection(command: &ProjectionsCommand) -> Task<'_> {
+    match command {
+        ProjectionsCommand::List => Task::Ask(Query::Projections, consumers::projections),
+        ProjectionsCommand::Rebuild { name } => Task::Rebuild(name),
     }
 }
 

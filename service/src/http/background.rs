@@ -127,7 +127,6 @@ async fn sign_checkpoints(app: App, mut alarm: Alarm) {
     }
 }
 
-/// How long a worker waits.
 /// Time until an instant; long when it is out of reach.
 fn until(office: &Office, at: Timestamp) -> Duration {
     let now = office.now();
