@@ -10,9 +10,9 @@ use bishui_infra::event_log::Position;
 use serde_json::Value;
 
 use super::args::{
-    AuditCommand, BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs,
+    AuditCommand, BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, ImportArgs,
     IncidentsCommand, InterviewCommand, MailCommand, NoticesCommand, PlanCommand, PreviewFlag, ProjectionsCommand,
-    RestoreArgs, ServeArgs, TokenCommand,
+    RestoreArgs, ReviseArgs, ServeArgs, TokenCommand,
 };
 use super::backups::Kind;
 use super::output::Output;
@@ -144,20 +144,8 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
             Task::Ask(Query::Until { until: parse_until(until)? }, standing::end_state)
         }
         Command::Plan(command) => plan(command)?,
-        Command::Import(args) => {
-            let mapping = args.mapping.as_deref().map(read_text).transpose()?;
-            let (file, csv) = read_file(&args.file)?;
-            let rejected = args.rejected.as_deref();
-            let act = Act::Import { file, csv, mapping };
-            Task::Record(Asked { preview: args.preview.preview, rejected, ..act.into() })
-        }
-        Command::Revise(args) => {
-            let (file, csv) = read_file(&args.file)?;
-            let (reason, evidence) = (args.reason.clone(), args.evidence.clone());
-            let (preview, rejected) = (args.preview.preview, args.rejected.as_deref());
-            let act = Act::Revise { file, csv, reason, evidence };
-            Task::Record(Asked { preview, rejected, ..act.into() })
-        }
+        Command::Import(args) => import(args)?,
+        Command::Revise(args) => revision(args)?,
         Command::Declare(args) => declaration(args)?,
         Command::Publish(args) => {
             previewed(Act::Publish { period: args.period, declare_rest: args.declare_rest }, args.preview)
@@ -179,6 +167,20 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Incidents(command) => incident(command),
         Command::Projections(command) => projection(command),
     })
+}
+
+fn import(args: &ImportArgs) -> Result<Task<'_>, OfficeError> {
+    let mapping = args.mapping.as_deref().map(read_text).transpose()?;
+    let (file, csv) = read_file(&args.file)?;
+    let (preview, rejected) = (args.preview.preview, args.rejected.as_deref());
+    Ok(Task::Record(Asked { preview, rejected, ..Act::Import { file, csv, mapping }.into() }))
+}
+
+fn revision(args: &ReviseArgs) -> Result<Task<'_>, OfficeError> {
+    let (file, csv) = read_file(&args.file)?;
+    let (reason, evidence) = (args.reason.clone(), args.evidence.clone());
+    let (preview, rejected) = (args.preview.preview, args.rejected.as_deref());
+    Ok(Task::Record(Asked { preview, rejected, ..Act::Revise { file, csv, reason, evidence }.into() }))
 }
 
 fn plan(command: &PlanCommand) -> Result<Task<'_>, OfficeError> {
