@@ -3,6 +3,7 @@
 use strum::IntoStaticStr;
 
 use crate::compensation::CompensationEvent;
+use crate::consumer::ConsumerEvent;
 use crate::county::CountyEvent;
 use crate::delivery::MailEvent;
 use crate::notice::{NoticeEvent, NumberingEvent};
@@ -36,6 +37,8 @@ pub enum Event {
     Numbering(NumberingEvent),
     /// A mail message.
     Mail(MailEvent),
+    /// A consumer of the log.
+    Consumer(ConsumerEvent),
 }
 
 impl Event {
@@ -58,5 +61,5 @@ macro_rules! from_family {
 from_family! {
     Plan(PlanEvent), Readings(ReadingsEvent), Section(SectionEvent), Round(RoundEvent), County(CountyEvent),
     Compensation(CompensationEvent), Settlement(SettlementEvent), Notice(NoticeEvent), Numbering(NumberingEvent),
-    Mail(MailEvent),
+    Mail(MailEvent), Consumer(ConsumerEvent),
 }

@@ -32,6 +32,7 @@ pub mod round;
 pub mod settlement;
 
 pub mod attachment;
+pub mod consumer;
 pub mod delivery;
 pub mod event;
 pub mod letter;

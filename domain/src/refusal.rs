@@ -141,6 +141,28 @@ pub enum Refusal {
         /// The round that raised it.
         period: Period,
     },
+    /// No consumer of the log has this name.
+    #[error("no consumer is called {consumer}")]
+    UnknownConsumer {
+        /// The name given.
+        consumer: String,
+    },
+    /// The consumer has not stopped at any event.
+    #[error("consumer {consumer} has not stopped; there is nothing to retry or skip")]
+    NoOpenIncident {
+        /// The consumer.
+        consumer: String,
+    },
+    /// Only the event at which a consumer stopped can be skipped.
+    #[error("consumer {consumer} has stopped at event {stopped}, not at {position}; only that one can be skipped")]
+    NotTheFailingEvent {
+        /// The consumer.
+        consumer: String,
+        /// The position given.
+        position: u64,
+        /// Where it stopped.
+        stopped: u64,
+    },
 }
 
 impl Refusal {

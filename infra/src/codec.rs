@@ -57,6 +57,7 @@ pub fn encode(event: &Event) -> NewEvent {
         Event::Notice(event) => json(event),
         Event::Numbering(event) => json(event),
         Event::Mail(event) => json(event),
+        Event::Consumer(event) => json(event),
     };
     // `{"name":…`: the externally tagged form starts with the variant's name.
     let name = payload.split('"').nth(1).unwrap_or_default();
@@ -116,7 +117,8 @@ pub fn attachments(event: &EventRef<'_>) -> Result<Vec<Attachment>, CodecError> 
         | Event::Settlement(_)
         | Event::Notice(_)
         | Event::Numbering(_)
-        | Event::Mail(_) => Ok(vec![]),
+        | Event::Mail(_)
+        | Event::Consumer(_) => Ok(vec![]),
     }
 }
 
@@ -150,6 +152,7 @@ fn read(kind: &str, payload: &str) -> Option<Result<Event, serde_json::Error>> {
         "notice" => from_json(payload).map(Event::Notice),
         "numbering" => from_json(payload).map(Event::Numbering),
         "mail" => from_json(payload).map(Event::Mail),
+        "consumer" => from_json(payload).map(Event::Consumer),
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bishui_domain::compensation::CompensationEvent;
+use bishui_domain::consumer::ConsumerEvent;
 use bishui_domain::county::CountyEvent;
 use bishui_domain::delivery::MailEvent;
 use bishui_domain::escalation::accountability_proposal::ProposalEvent;
@@ -95,6 +96,9 @@ stored_types! {
     Event::Mail(Mail::OutcomeResolved { .. }) => "mail.outcome_resolved",
     Event::Mail(Mail::RetryRequested { .. }) => "mail.retry_requested",
     Event::Mail(Mail::MailCancelled { .. }) => "mail.mail_cancelled",
+    Event::Consumer(ConsumerEvent::ConsumerStopped(_)) => "consumer.consumer_stopped",
+    Event::Consumer(ConsumerEvent::RetryRequested { .. }) => "consumer.retry_requested",
+    Event::Consumer(ConsumerEvent::EventSkipped(_)) => "consumer.event_skipped",
 }
 
 fn folder() -> PathBuf {

@@ -7,6 +7,7 @@ use bishui_domain::money::Fen;
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::Plan;
 use bishui_domain::standard::Target;
+use bishui_infra::event_log::Position;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -196,6 +197,20 @@ pub enum Act {
         arrived: bool,
         /// How that is known.
         basis: String,
+    },
+    /// Have a consumer of the log that stopped at an event try again at once.
+    RetryConsumer {
+        /// The consumer.
+        consumer: String,
+    },
+    /// Have a consumer of the log skip the event it stopped at.
+    SkipEvent {
+        /// The consumer.
+        consumer: String,
+        /// The event it stopped at.
+        position: Position,
+        /// Why.
+        reason: String,
     },
 }
 

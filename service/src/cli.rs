@@ -7,6 +7,7 @@ mod attached;
 mod audit;
 mod backups;
 mod bench;
+mod consumers;
 mod demo;
 mod explanation;
 mod lists;
@@ -85,6 +86,7 @@ async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
         Task::Ask(query, show) => questions::ask(&cli, &query, show, output).await,
         Task::Replay => questions::replay(&cli, output).await,
         Task::Audit(command) => audit::run(&cli, command, output).await,
+        Task::Rebuild(name) => consumers::rebuild(&cli, name, output).await,
     }
 }
 
@@ -106,12 +108,14 @@ fn exit_code(error: &OfficeError) -> u8 {
         }
         OfficeError::Proof(ProofError::File { .. } | ProofError::Random(_) | ProofError::Log(_))
         | OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. })
+        | OfficeError::Behind { .. }
         | OfficeError::Remote { status: 502..=504, .. } => exit::UNAVAILABLE,
         OfficeError::Refused(_)
         | OfficeError::Log(_)
         | OfficeError::Codec(_)
         | OfficeError::Moved
         | OfficeError::NotFound { .. }
+        | OfficeError::Stopped { .. }
         | OfficeError::Remote { .. } => exit::FAILED,
     }
 }

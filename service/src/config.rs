@@ -1,8 +1,10 @@
 //! Settings of the service: defaults, then a file, then the environment, then the command line; checked once.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bishui_domain::calendar::WorkCalendar;
 use bishui_infra::attachments::Attachments;
@@ -21,6 +23,9 @@ pub const SPOOL_DIR: &str = "outbox";
 pub const ATTACHMENTS_DIR: &str = "attachments";
 /// The directory of the store in the data directory.
 pub const STORE_DIR: &str = "store";
+
+/// Times of a lease: shorter ones are lost to a busy disk, longer ones leave the work of a dead node lying.
+const LEASE_MS: RangeInclusive<u64> = 300..=60_000;
 
 /// All settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +47,8 @@ pub struct Config {
     /// The file of the key that signs checkpoints, where several nodes share one; it must be there. By default a key
     /// of its own in the data directory.
     pub signing_key: Option<PathBuf>,
+    /// Milliseconds for which a lease of background work is taken; it is renewed after a third of that.
+    pub lease_ms: u64,
 }
 
 impl Default for Config {
@@ -54,6 +61,7 @@ impl Default for Config {
             attachments: None,
             calendar: None,
             signing_key: None,
+            lease_ms: 6_000,
         }
     }
 }
@@ -73,7 +81,18 @@ impl Config {
         // These have variables of their own: options of the command line, and the filter of the log.
         let variables = Env::prefixed("BISHUI_").ignore(&["data", "as", "config", "log"]).split("__");
         let figment = Figment::from(Serialized::defaults(Self::default())).merge(Toml::file(&path)).merge(variables);
-        figment.extract().map_err(|error| input(format!("settings{}: {error}", place(&path, &error))))
+        let config: Self =
+            figment.extract().map_err(|error| input(format!("settings{}: {error}", place(&path, &error))))?;
+        if !LEASE_MS.contains(&config.lease_ms) {
+            let (least, most) = (LEASE_MS.start(), LEASE_MS.end());
+            return Err(input(format!("settings: `lease_ms` is {}, not {least} to {most}", config.lease_ms)));
+        }
+        Ok(config)
+    }
+
+    /// Time for which a lease of background work is taken.
+    pub fn lease_time(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
     }
 
     /// The calendar of working days.

@@ -126,5 +126,6 @@ impl Stage {
 pub async fn run(play: &Play, calendar: Arc<WorkCalendar>) -> Result<EndState, OfficeError> {
     let stage = Stage::new(play, Arc::new(MemoryLog::new()), calendar, Arc::new(SinkMailer::default()));
     let refusals = stage.play(play, |_| ()).await?;
+    stage.office.check_no_consumer_has_stopped().await?;
     Ok(EndState::of(&stage.office.register(), refusals))
 }

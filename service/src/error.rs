@@ -3,7 +3,7 @@
 use bishui_domain::refusal::Refusal;
 use bishui_infra::attachments::AttachmentError;
 use bishui_infra::codec::CodecError;
-use bishui_infra::event_log::LogError;
+use bishui_infra::event_log::{LogError, Position};
 use bishui_infra::transparency::ProofError;
 
 /// Why an act or a question was not carried out.
@@ -45,6 +45,24 @@ pub enum OfficeError {
     NotFound {
         /// What was asked for.
         what: String,
+    },
+    /// What is read does not show this position yet.
+    #[error("position {position} was not reached in time; what is read shows position {reached}: ask again")]
+    Behind {
+        /// The position waited for.
+        position: Position,
+        /// The position reached.
+        reached: Position,
+    },
+    /// A consumer of the log cannot get past an event.
+    #[error("{consumer} has stopped at event {position}: {error}")]
+    Stopped {
+        /// The consumer.
+        consumer: String,
+        /// The event.
+        position: Position,
+        /// Why.
+        error: String,
     },
 }
 
@@ -112,6 +130,33 @@ impl OfficeError {
             Self::Remote { code, .. } => code,
             Self::Moved => "precondition_failed",
             Self::NotFound { .. } => "not_found",
+            Self::Behind { .. } => "position_not_reached",
+            Self::Stopped { .. } => "consumer_stopped",
+        }
+    }
+
+    /// Whether work failed at an event for a reason that lies in what is recorded, so that work at others is not
+    /// concerned; otherwise it lies in the store or in another writer.
+    pub(crate) fn lies_in_the_event(&self) -> bool {
+        match self {
+            Self::Refused(_)
+            | Self::Codec(_)
+            | Self::Input { .. }
+            | Self::NotFound { .. }
+            | Self::Moved
+            | Self::Remote { .. }
+            | Self::Behind { .. }
+            | Self::Stopped { .. }
+            | Self::Log(LogError::KeyReused { .. } | LogError::TooLarge { .. }) => true,
+            Self::Log(
+                LogError::Conflict { .. }
+                | LogError::CheckpointMoved { .. }
+                | LogError::Deposed { .. }
+                | LogError::InUse { .. }
+                | LogError::Unavailable { .. }
+                | LogError::Corrupt { .. },
+            )
+            | Self::Proof(_) => false,
         }
     }
 }

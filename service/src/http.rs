@@ -7,6 +7,7 @@ mod acts;
 mod attachments;
 mod background;
 mod caller;
+mod consumers;
 mod envelope;
 mod export;
 mod front;
@@ -41,6 +42,8 @@ use crate::accounts::{self, AccountsError, write_secret};
 use crate::audit::Desk;
 use crate::error::OfficeError;
 use crate::office::Office;
+
+use background::Background;
 
 pub use caller::ACTOR_HEADER;
 pub use export::{HEAD_HEADER, PATH as EXPORT_PATH};
@@ -149,7 +152,7 @@ pub async fn serve(
     let desk = Arc::new(Desk::open(&data_dir, signing_key.as_deref())?);
     let recorder = health::recorder()?;
     let token = accounts::draw()?;
-    office.follow_through().await?;
+    office.advance().await?;
     let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Listen { listen, source })?;
     let address = listener.local_addr().map_err(|source| ServeError::Listen { listen, source })?;
     let file = data_dir.join(SERVICE_FILE);
@@ -165,7 +168,7 @@ pub async fn serve(
         recorder,
     };
     let (stopping, stop) = watch::channel(false);
-    let mut work = background::start(&app, mailer, mail_from, &stop);
+    let work = Background::start(&app, mailer, mail_from, &stop);
     tracing::info!(%address, "the service listens");
     let server = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
         shutdown.await;
@@ -177,9 +180,8 @@ pub async fn serve(
         // Connections that stay open do not hold the stop up.
         () = async { let _ = stopped.wait_for(|stop| *stop).await; tokio::time::sleep(STOP_WITHIN).await } => Ok(()),
     };
-    let ended = tokio::time::timeout(STOP_WITHIN, async { while work.join_next().await.is_some() {} }).await;
-    if ended.is_err() {
-        tracing::warn!("background work was cut short; an attempt of mail under way is settled at the next start");
+    if !work.end(STOP_WITHIN).await {
+        tracing::warn!("background work was cut short; an attempt of mail under way is settled by who takes over");
     }
     match std::fs::remove_file(&file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -211,7 +213,8 @@ fn router(app: App) -> Router {
         title = "Bishui",
         description = "Accountability and escalation for assessed water sections. Every act is recorded as events; \
             an Idempotency-Key makes a repetition harmless, an If-Match with an ETag makes an act conditional, and \
-            neither is required. Errors are application/problem+json."
+            neither is required. A request with X-Bishui-Wait-For, the position of a receipt, is answered from what \
+            includes that position, or with 503 after ten seconds. Errors are application/problem+json."
     ),
     components(schemas(Problem)),
     security(("token" = []))
@@ -227,6 +230,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(acts::router())
         .merge(attachments::router())
         .merge(export::router())
+        .merge(consumers::router())
 }
 
 /// The description with what holds for every path: the token, and a problem for whatever fails.

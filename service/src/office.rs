@@ -3,12 +3,14 @@
 //! A decision that another writer overtook is taken again on the newer state. Nothing is answered before it is durable.
 
 mod counties;
+mod follow;
 mod notices;
 mod plans;
 mod readings;
 mod rounds;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bishui_domain::calendar::WorkCalendar;
 use bishui_domain::ids::{CountyId, SectionId};
@@ -31,7 +33,9 @@ use uuid::Uuid;
 use crate::act::Act;
 use crate::clock::Clock;
 use crate::error::OfficeError;
-use crate::process;
+use crate::lease::Leases;
+use crate::process::Stops;
+use crate::projection::Projections;
 use crate::records::{Draft, Records};
 use crate::register::Register;
 
@@ -53,11 +57,22 @@ pub struct Settings {
     pub refuse_future: bool,
     /// Where attachments are kept; without it none are taken.
     pub attachments: Option<Attachments>,
+    /// Time for which a lease of background work is taken; a service renews it after a third of that.
+    pub lease_time: Duration,
+    /// Longest wait for another node to follow an act through, or for a position to be shown.
+    pub wait_within: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { approval: None, mail_host: "bishui.invalid".to_owned(), refuse_future: true, attachments: None }
+        Self {
+            approval: None,
+            mail_host: "bishui.invalid".to_owned(),
+            refuse_future: true,
+            attachments: None,
+            lease_time: Duration::from_secs(6),
+            wait_within: Duration::from_secs(10),
+        }
     }
 }
 
@@ -133,22 +148,44 @@ pub struct Office {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) calendar: Arc<WorkCalendar>,
     pub(crate) settings: Settings,
-    pub(crate) register: std::sync::RwLock<Register>,
-    /// Held while the processes run, so that a step is not taken twice at once within this program.
-    following: Mutex<()>,
+    pub(crate) projections: Projections,
+    pub(crate) leases: Leases,
+    pub(crate) stops: Stops,
+    pub(crate) turns: Turns,
     ids: Box<dyn Fn() -> Uuid + Send + Sync>,
+}
+
+/// One turn of each piece of work at a time within this program.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    pub(crate) processes: Mutex<()>,
+    /// The term of the mail lease in which attempts that were cut short have been settled.
+    pub(crate) mail: Mutex<Option<u64>>,
+    pub(crate) deadlines: Mutex<()>,
 }
 
 impl Office {
     /// An office on `log`, whose register is empty until [`Office::follow_through`] has run.
     pub fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, calendar: Arc<WorkCalendar>, settings: Settings) -> Self {
+        Self::starting_from(Register::default(), log, clock, calendar, settings)
+    }
+
+    fn starting_from(
+        register: Register,
+        log: Arc<dyn EventLog>,
+        clock: Arc<dyn Clock>,
+        calendar: Arc<WorkCalendar>,
+        settings: Settings,
+    ) -> Self {
         Self {
             records: Records::new(log),
             clock,
             calendar,
+            projections: Projections::from(register),
+            leases: Leases::new(Uuid::now_v7(), settings.lease_time),
             settings,
-            register: std::sync::RwLock::default(),
-            following: Mutex::new(()),
+            stops: Stops::default(),
+            turns: Turns::default(),
             ids: Box::new(Uuid::now_v7),
         }
     }
@@ -166,20 +203,19 @@ impl Office {
 
     /// An office on `log` that starts from what this one knows: for previews.
     pub(crate) fn fork(&self, log: Arc<dyn EventLog>) -> Self {
-        Self {
-            records: Records::new(log),
-            clock: Arc::clone(&self.clock),
-            calendar: Arc::clone(&self.calendar),
-            settings: self.settings.clone(),
-            register: std::sync::RwLock::new(self.register().clone()),
-            following: Mutex::new(()),
-            ids: Box::new(Uuid::now_v7),
-        }
+        let register = self.register().clone();
+        let (clock, calendar) = (Arc::clone(&self.clock), Arc::clone(&self.calendar));
+        Self::starting_from(register, log, clock, calendar, self.settings.clone())
     }
 
     /// The log.
     pub fn log(&self) -> &Arc<dyn EventLog> {
         self.records.log()
+    }
+
+    /// The leases of this node.
+    pub fn leases(&self) -> &Leases {
+        &self.leases
     }
 
     /// The streams of the log, read into states.
@@ -208,7 +244,7 @@ impl Office {
 
     /// The read model; it is level with the log after an act.
     pub fn register(&self) -> std::sync::RwLockReadGuard<'_, Register> {
-        self.register.read().expect("the register is never left half written")
+        self.projections.register()
     }
 
     /// Carries out an act: decides, appends and follows through.
@@ -280,31 +316,6 @@ impl Office {
         })
     }
 
-    /// Lets the processes take every step that recorded events call for, and brings the register level.
-    ///
-    /// # Errors
-    /// A failure of the store, or an event that cannot be read: the process concerned stops there.
-    pub async fn follow_through(&self) -> Result<(), OfficeError> {
-        let _turn = self.following.lock().await;
-        process::run_all(self).await?;
-        self.bring_register_level().await
-    }
-
-    async fn bring_register_level(&self) -> Result<(), OfficeError> {
-        const PAGE: usize = 1_000;
-        loop {
-            let after = self.register().position();
-            let page = self.log().read_all(after, PAGE).await?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            let mut register = self.register.write().expect("the register is never left half written");
-            for recorded in &page {
-                register.apply(recorded)?;
-            }
-        }
-    }
-
     async fn decide(&self, act: &Act) -> Result<Decided, OfficeError> {
         match act {
             Act::AdoptPlan { plan } => self.adopt_plan(Plan::clone(plan)).await,
@@ -338,6 +349,10 @@ impl Office {
             Act::CloseNotice { notice, note } => self.close_notice(*notice, note).await,
             Act::RetryMail { mail } => self.retry_mail(*mail).await,
             Act::ResolveMail { mail, arrived, basis } => self.resolve_mail(*mail, *arrived, basis).await,
+            Act::RetryConsumer { consumer } => Ok(self.retry_consumer(consumer).await?.into()),
+            Act::SkipEvent { consumer, position, reason } => {
+                Ok(self.skip_event(consumer, *position, reason).await?.into())
+            }
         }
     }
 

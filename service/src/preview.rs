@@ -131,7 +131,7 @@ impl Standing {
 /// What the act itself would fail with.
 pub async fn preview(office: &Office, act: &Act, request: &Request) -> Result<Preview, OfficeError> {
     const EVENTS_MAX: usize = 10_000;
-    office.follow_through().await?;
+    office.advance().await?;
     let head = office.log().head().await?;
     let copy = office.fork(Arc::new(OverlayLog::over(Arc::clone(office.log()), head)));
     let before = Standing::of(&copy);

@@ -1,6 +1,7 @@
 //! Process managers: each reads the log after its checkpoint and appends what follows.
 //!
-//! A step is a batch whose id and idempotency key come from the event it answers, so a step that is taken again after a
+//! They run under one lease, so on one node at a time; another node takes over when that one is gone. A process that
+//! cannot get past an event stops there, visibly, and the others go on. A step is a batch whose id and idempotency key come from the event it answers, so a step that is taken again after a
 //! crash, or by another node, records nothing twice. The checkpoint moves only after the step is durable. None of them
 //! sends anything: the mail worker does, from what they queue.
 
@@ -8,25 +9,24 @@ mod compensation;
 mod dispatch;
 mod drafting;
 mod escalation;
+mod run;
 mod settlement;
+mod stops;
 
 use bishui_domain::ids::CountyId;
 use bishui_infra::codec::CodecError;
-use bishui_infra::event_log::{Batch, Idempotency, LogError, Position, Recorded};
-use strum::{Display, EnumIter, IntoEnumIterator};
-use uuid::Uuid;
+use bishui_infra::event_log::{Position, Recorded};
+use strum::{Display, EnumIter, EnumString, IntoEnumIterator};
 
 use crate::error::OfficeError;
 use crate::office::Office;
 use crate::records::Draft;
 
-/// Events a process reads at a time.
-const PAGE: usize = 500;
-/// Times a step is decided again when another writer was first.
-const ATTEMPTS_MAX: usize = 20;
+pub(crate) use run::run_all;
+pub(crate) use stops::Stops;
 
 /// The process managers, in the order in which they are given a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumIter, EnumString, Display)]
 #[strum(serialize_all = "snake_case")]
 pub enum Process {
     /// Raises notices, interviews and proposals from a county's record (R4–R6, R8).
@@ -68,67 +68,6 @@ impl Process {
             Self::Settlement => matches!(family, "settlement" | "compensation" | "readings" | "section" | "plan"),
         }
     }
-}
-
-/// Gives every process its turn until none has anything left to do.
-pub(crate) async fn run_all(office: &Office) -> Result<(), OfficeError> {
-    loop {
-        let mut progressed = false;
-        for process in Process::iter() {
-            progressed |= run(office, process).await?;
-        }
-        if !progressed {
-            return Ok(());
-        }
-    }
-}
-
-/// Takes one process to the end of the log; true when it had anything to read.
-async fn run(office: &Office, process: Process) -> Result<bool, OfficeError> {
-    let name = process.checkpoint();
-    let mut done = office.log().checkpoint(&name).await?;
-    let mut progressed = false;
-    loop {
-        let page = office.log().read_all(done, PAGE).await?;
-        let Some(last) = page.last().map(|last| last.position) else { return Ok(progressed) };
-        for cause in page.iter().filter(|cause| process.concerns(&cause.kind)) {
-            take_step(office, process, cause).await?;
-        }
-        office.log().move_checkpoint(&name, done, last).await?;
-        (done, progressed) = (last, true);
-    }
-}
-
-async fn take_step(office: &Office, process: Process, cause: &Recorded) -> Result<(), OfficeError> {
-    let id = Uuid::new_v5(&cause.id, process.to_string().as_bytes());
-    let key = format!("process/{process}/{}", cause.id);
-    for _ in 0..ATTEMPTS_MAX {
-        let draft = process.step(office, cause).await?;
-        if draft.is_empty() {
-            return Ok(());
-        }
-        let batch = Batch {
-            id,
-            recorded_at: office.now(),
-            actor: process.checkpoint(),
-            causation: Some(cause.id),
-            correlation: cause.correlation,
-            idempotency: Some(Idempotency { key: key.clone(), request: cause.id }),
-            lease: None,
-            writes: draft.into_writes(),
-        };
-        match office.log().append(batch).await {
-            Ok(appended) => {
-                let (first, last) = (appended.first.0, appended.last.0);
-                tracing::info!(%process, causation = %cause.id, correlation = ?cause.correlation, first, last, "a step is recorded");
-                return Ok(());
-            }
-            Err(LogError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let what = format!("other writers were first at every attempt of process {process} at event {}", cause.position);
-    Err(LogError::Unavailable { what, source: None }.into())
 }
 
 /// The county whose stream an event stands in.

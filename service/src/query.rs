@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::end_state::{EndState, VerdictLine, verdict_line};
 use crate::error::OfficeError;
 use crate::office::Office;
+use crate::projection::REGISTER;
 use crate::records::Draft;
 use crate::register::Register;
 use crate::replay::replay;
@@ -79,6 +80,10 @@ pub enum Query {
         /// The last position to know, or the last instant.
         until: Until,
     },
+    /// Consumers of the log that cannot get past an event.
+    Incidents,
+    /// Projections, with how far they are behind.
+    Projections,
 }
 
 /// A place in the log or in time.
@@ -148,6 +153,8 @@ pub async fn answer(office: &Office, scope: &Scope, query: &Query) -> Result<Val
         Query::Events { after, limit } => json(&view::events::events(office.log().as_ref(), after, limit).await?),
         Query::Replay => json(&replay(office.log().as_ref(), |_| ()).await?),
         Query::Until { until } => json(&until_state(office, until).await?),
+        Query::Incidents => json(&office.incidents().await?),
+        Query::Projections => json(&office.projections().await?),
     })
 }
 
@@ -172,6 +179,7 @@ async fn evaluate(office: &Office, period: Period) -> Result<Vec<VerdictLine>, O
 async fn until_state(office: &Office, until: Until) -> Result<EndState, OfficeError> {
     const PAGE: usize = 1_000;
     let mut register = Register::default();
+    let (file, _) = office.records().consumer(REGISTER).await?;
     loop {
         let page = office.log().read_all(register.position(), PAGE).await?;
         let known = |recorded: &&bishui_infra::event_log::Recorded| match until {
@@ -182,7 +190,11 @@ async fn until_state(office: &Office, until: Until) -> Result<EndState, OfficeEr
         let within = page.iter().take_while(known);
         let mut taken = 0;
         for recorded in within {
-            register.apply(recorded)?;
+            if file.skips(recorded.position.0) {
+                register.pass_over(recorded);
+            } else {
+                register.apply(recorded)?;
+            }
             taken += 1;
         }
         if !full || taken < page.len() {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use bishui_domain::compensation::Compensation;
+use bishui_domain::consumer::ConsumerFile;
 use bishui_domain::county::County;
 use bishui_domain::delivery::Mail;
 use bishui_domain::event::Event;
@@ -65,6 +66,10 @@ pub mod stream {
     /// A mail message.
     pub fn mail(mail: MailId) -> StreamId {
         StreamId::new("mail", mail)
+    }
+    /// A consumer of the log.
+    pub fn consumer(name: &str) -> StreamId {
+        StreamId::new("consumer", name)
     }
 }
 
@@ -208,6 +213,14 @@ impl Records {
     pub async fn mail(&self, id: MailId) -> Result<(Option<Mail>, StreamVersion), OfficeError> {
         self.fold(&stream::mail(id), None, |state, event| {
             if let Event::Mail(event) = event { Mail::evolve(state, event) } else { unexpected(state, event) }
+        })
+        .await
+    }
+
+    /// The stops and skips of a consumer of the log.
+    pub async fn consumer(&self, name: &str) -> Result<(ConsumerFile, StreamVersion), OfficeError> {
+        self.fold(&stream::consumer(name), ConsumerFile::default(), |state, event| {
+            if let Event::Consumer(event) = event { state.evolve(event) } else { unexpected(state, event) }
         })
         .await
     }

@@ -58,7 +58,7 @@ pub struct VoidNumber {
 }
 
 /// Everything people look up.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Register {
     position: Position,
     /// The adopted plans.
@@ -98,20 +98,27 @@ impl Register {
         self.position
     }
 
+    /// Leaves out the next event of the log, as a person decided.
+    pub(crate) fn pass_over(&mut self, recorded: &Recorded) {
+        self.position = recorded.position;
+    }
+
     /// Takes in the next event of the log.
     ///
     /// # Errors
-    /// The event cannot be read.
+    /// The event cannot be read; the register stands as before.
     pub fn apply(&mut self, recorded: &Recorded) -> Result<(), CodecError> {
-        self.position = recorded.position;
         let key = recorded.stream.key();
         // The bulk of a log, and nothing that is looked up here.
         if recorded.stream.family() == "readings" {
+            self.position = recorded.position;
             return Ok(());
         }
-        match codec::decode(recorded)? {
+        let event = codec::decode(recorded)?;
+        self.position = recorded.position;
+        match event {
             Event::Plan(event) => self.plans = std::mem::take(&mut self.plans).evolve(&event),
-            Event::Readings(_) => {}
+            Event::Readings(_) | Event::Consumer(_) => {}
             Event::Section(event) => self.apply_section(key, &event),
             Event::Round(event) => self.apply_round(recorded, &event),
             Event::County(event) => {

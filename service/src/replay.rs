@@ -2,17 +2,21 @@
 //!
 //! The log is read once, in order. Facts (plans, readings, declarations, meetings, payments) are taken as they stand;
 //! each decision (assessments, verdicts, notices, interviews, proposals, charges, settlements, document numbers) must be
-//! exactly what today's program decides at that place. Nothing is written and nothing is sent.
+//! exactly what today's program decides at that place. Nothing is written and nothing is sent. A step that a person had a
+//! process skip is no difference: it is listed with its reason.
 
 mod decisions;
 mod state;
 
+use bishui_domain::consumer::Skip;
 use bishui_domain::event::Event;
 use bishui_infra::codec;
 use bishui_infra::event_log::{EventLog, Position, Recorded};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::error::OfficeError;
+use crate::process::Process;
 use state::State;
 
 /// Differences listed in a report; more are counted.
@@ -34,6 +38,26 @@ pub struct Difference {
     pub recorded: Option<String>,
 }
 
+/// An event that a person had a consumer skip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// The consumer.
+    pub consumer: String,
+    /// The event it skipped.
+    pub position: Position,
+    /// The type of that event.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The stream of that event.
+    pub stream: String,
+    /// Why.
+    pub reason: String,
+    /// Who decided it.
+    pub actor: String,
+    /// When.
+    pub recorded_at: Timestamp,
+}
+
 /// The result of a replay.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct Replayed {
@@ -45,6 +69,10 @@ pub struct Replayed {
     pub differing: u64,
     /// The first of them, in order.
     pub differences: Vec<Difference>,
+    /// Events that a person had a consumer skip.
+    pub skipped: Vec<Skipped>,
+    /// Decisions that are missing for that reason, and are not counted as differing.
+    pub left_out: u64,
 }
 
 impl Replayed {
@@ -53,6 +81,24 @@ impl Replayed {
         if self.differences.len() < LISTED_MAX {
             self.differences.push(difference);
         }
+    }
+
+    fn skip(&mut self, recorded: &Recorded, skip: &Skip) {
+        self.skipped.push(Skipped {
+            consumer: recorded.stream.key().to_owned(),
+            position: Position(skip.position),
+            kind: skip.kind.clone(),
+            stream: skip.stream.clone(),
+            reason: skip.reason.clone(),
+            actor: recorded.actor.clone(),
+            recorded_at: recorded.recorded_at,
+        });
+    }
+
+    /// The positions that a process was had to skip.
+    fn skips(&self, process: Process) -> impl Iterator<Item = Position> {
+        let name = process.to_string();
+        self.skipped.iter().filter(move |skipped| skipped.consumer == name).map(|skipped| skipped.position)
     }
 
     /// Compares a recorded decision with what the facts give.
@@ -90,17 +136,27 @@ pub async fn replay(log: &dyn EventLog, mut progress: impl FnMut(Position)) -> R
     const PAGE: usize = 1_000;
     let (mut state, mut replayed) = (State::default(), Replayed::default());
     let mut after = Position(0);
+    let mut unread = Vec::new();
     loop {
         let page = log.read_all(after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.position;
         for recorded in &page {
-            let event = codec::decode(recorded)?;
             replayed.events += 1;
-            decisions::check(&mut state, &mut replayed, recorded, &event);
-            state.take(recorded, &event);
+            match codec::decode(recorded) {
+                Ok(event) => {
+                    decisions::check(&mut state, &mut replayed, recorded, &event);
+                    state.take(recorded, &event);
+                }
+                // Whether a person had it skipped stands further on in the log.
+                Err(error) => unread.push((recorded.position, error)),
+            }
         }
         progress(after);
+    }
+    let known = |position| replayed.skipped.iter().any(|skipped| skipped.position == position);
+    if let Some((_, error)) = unread.into_iter().find(|(position, _)| !known(*position)) {
+        return Err(error.into());
     }
     decisions::check_nothing_is_missing(&mut state, &mut replayed);
     // What is missing shows only when something else stands in its place; the report is in the order of the log.

@@ -164,7 +164,7 @@ fn health_and_numbers_name_nobody() {
     for name in [
         "bishui_commands_total",
         "bishui_events",
-        "bishui_process_lag_events",
+        "bishui_consumer_lag_events",
         "bishui_outbox_oldest_seconds",
         "bishui_mails_unknown",
         "bishui_notices_overdue",

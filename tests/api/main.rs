@@ -5,8 +5,12 @@
 mod attachments;
 mod incidents;
 mod isolation;
+mod leases;
 mod life;
+mod nodes;
+mod projections;
 mod proof;
 mod protocol;
 mod roles;
+mod stopped;
 mod town;

@@ -39,6 +39,8 @@ fn table() -> Vec<(Value, Vec<Role>)> {
         (json!({"do": "close_notice", "notice": id, "note": "n"}), vec![Approver]),
         (json!({"do": "retry_mail", "mail": id}), vec![Clerk]),
         (json!({"do": "resolve_mail", "mail": id, "arrived": true, "basis": "b"}), vec![Clerk]),
+        (json!({"do": "retry_consumer", "consumer": "dispatch"}), vec![Administrator]),
+        (json!({"do": "skip_event", "consumer": "dispatch", "position": 1, "reason": "r"}), vec![Administrator]),
     ]
 }
 
@@ -67,6 +69,8 @@ fn number(act: &Act) -> usize {
         Act::CloseNotice { .. } => 19,
         Act::RetryMail { .. } => 20,
         Act::ResolveMail { .. } => 21,
+        Act::RetryConsumer { .. } => 22,
+        Act::SkipEvent { .. } => 23,
     }
 }
 
@@ -78,7 +82,7 @@ fn a_role_does_its_acts_and_no_others() {
     let table = table();
     let acts: BTreeSet<usize> =
         table.iter().map(|(act, _)| number(&serde_json::from_value(act.clone()).unwrap())).collect();
-    assert_eq!(acts, (0..22).collect());
+    assert_eq!(acts, (0..24).collect());
     for role in ROLES {
         let token = town.token(role);
         for (act, allowed) in &table {
@@ -128,6 +132,14 @@ fn a_role_asks_what_it_may_know() {
         }
         let evaluation = status(&json!({"ask": "evaluate", "period": "2020-03"}));
         assert_eq!(evaluation, if role == Role::County { 403 } else { 200 }, "{role}");
+        for question in ["incidents", "projections"] {
+            let may = matches!(role, Role::Auditor | Role::Administrator);
+            let expected = if may { 200 } else { 403 };
+            assert_eq!(status(&json!({ "ask": question })), expected, "{role} {question}");
+            assert_eq!(town.get(&token, &format!("/api/v1/{question}")).status, expected, "{role} {question}");
+        }
+        let rebuilt = town.post(&token, "/api/v1/projections/register/rebuild", &Value::Null).status;
+        assert_eq!(rebuilt, if role == Role::Administrator { 200 } else { 403 }, "{role}");
     }
 }
 
@@ -168,6 +180,8 @@ fn paths() -> Vec<(&'static str, &'static str, Value)> {
         ("/api/v1/notices/{notice}/close", "close_notice", why),
         ("/api/v1/mails/{mail}/retry", "retry_mail", Value::Null),
         ("/api/v1/mails/{mail}/resolve", "resolve_mail", json!({"arrived": true, "basis": "b"})),
+        ("/api/v1/incidents/{consumer}/retry", "retry_consumer", Value::Null),
+        ("/api/v1/incidents/{consumer}/skip", "skip_event", json!({"position": 1, "reason": "r"})),
     ]
 }
 
@@ -183,11 +197,9 @@ fn every_path_of_an_act_has_the_rights_of_its_act() {
         .map(|(path, _)| path.as_str())
         .collect();
     let paths = paths();
-    let covered: BTreeSet<&str> = paths
-        .iter()
-        .map(|(path, ..)| *path)
-        .chain(["/api/v1/acts", "/api/v1/attachments", "/api/v1/audits", "/api/v1/previews", "/api/v1/queries"])
-        .collect();
+    let others = ["/api/v1/acts", "/api/v1/attachments", "/api/v1/audits", "/api/v1/previews", "/api/v1/queries"];
+    let others = others.into_iter().chain(["/api/v1/projections/{name}/rebuild"]);
+    let covered: BTreeSet<&str> = paths.iter().map(|(path, ..)| *path).chain(others).collect();
     assert_eq!(covered, described);
     let table = table();
     let nobody = "00000000-0000-0000-0000-000000000007";
@@ -196,6 +208,7 @@ fn every_path_of_an_act_has_the_rights_of_its_act() {
         for (path, act, body) in &paths {
             let (_, allowed) = table.iter().find(|(other, _)| other["do"] == *act).unwrap();
             let path = path.replace("{county}", "x").replace("{notice}", nobody).replace("{mail}", nobody);
+            let path = path.replace("{consumer}", "dispatch");
             let csv = path.contains("readings");
             let path = if path.ends_with("revisions") { format!("{path}?reason=r") } else { path };
             let (kind, body) = if csv { ("text/csv", String::new()) } else { ("application/json", body.to_string()) };

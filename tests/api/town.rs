@@ -10,7 +10,7 @@ use bishui::office::{Office, Settings};
 use bishui_infra::attachments::Attachments;
 use bishui_infra::event_log::EventLog;
 use bishui_infra::event_log::memory::MemoryLog;
-use bishui_infra::mail::SinkMailer;
+use bishui_infra::mail::{Mailer, SinkMailer};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -125,12 +125,17 @@ impl Town {
 
     /// A town without a plan on a log.
     pub(crate) fn on(log: Arc<dyn EventLog>) -> Self {
+        let sink = Arc::new(SinkMailer::default());
+        Self { mailer: sink.clone(), ..Self::node(log, sink, Settings::default()) }
+    }
+
+    /// A node of a town on a log that others may serve too, with a mailer of its own.
+    pub(crate) fn node(log: Arc<dyn EventLog>, mailer: Arc<dyn Mailer>, settings: Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at("2020-03-05T09:00:00+08:00".parse().unwrap()));
-        let mailer = Arc::new(SinkMailer::default());
         let calendar = Arc::new(bishui_infra::calendar::built_in());
         let attachments = Some(Attachments::at(dir.path().join("attachments")));
-        let office = Office::new(log, clock.clone(), calendar, Settings { attachments, ..Settings::default() });
+        let office = Office::new(log, clock.clone(), calendar, Settings { attachments, ..settings });
         let settings = ServeSettings {
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: dir.path().to_owned(),
@@ -140,9 +145,10 @@ impl Town {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { stopped.await.unwrap_or(()) };
-        let served = runtime.spawn(serve(Arc::new(office), mailer.clone(), settings, shutdown));
+        let served = runtime.spawn(serve(Arc::new(office), mailer, settings, shutdown));
         let service = eventually(|| ServiceFile::read(dir.path()).unwrap());
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let mailer = Arc::default();
         Self { dir, mailer, service, clock, agent, runtime, running: Some((stop, served)) }
     }
 
@@ -150,12 +156,18 @@ impl Town {
     /// charge and an open interview.
     pub(crate) fn judged() -> Self {
         let town = Self::new();
+        town.judge();
+        town
+    }
+
+    /// Adopts the plan, and imports and publishes January and February.
+    pub(crate) fn judge(&self) {
+        let town = self;
         town.act("administrator", "/api/v1/plans", ("application/toml", PLAN)).ok();
         for (month, ammonia) in [("2020-01", "1.5"), ("2020-02", "1.6")] {
             town.act("clerk", "/api/v1/readings/imports", ("text/csv", &readings(month, ammonia))).ok();
             town.publish(month);
         }
-        town
     }
 
     pub(crate) fn publish(&self, period: &str) {
@@ -230,6 +242,14 @@ impl Town {
         let bytes = response.body_mut().read_to_vec().unwrap();
         let body = String::from_utf8_lossy(&bytes).into_owned();
         Reply { status: response.status().as_u16(), headers: response.headers().clone(), body, bytes }
+    }
+
+    /// Ends the service as a kill would: nothing is finished, nothing is given back.
+    pub(crate) fn kill(&mut self) {
+        if let Some((_stop, served)) = self.running.take() {
+            served.abort();
+            assert!(self.runtime.block_on(served).unwrap_err().is_cancelled());
+        }
     }
 
     /// Stops the service and waits for it.

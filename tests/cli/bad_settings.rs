@@ -44,6 +44,11 @@ fn an_unknown_key_of_the_settings_is_named_with_its_line() {
         let file = office.file("bishui.toml", text);
         run(office.command(["config", "check", "--config"]).arg(file)).exits(4).says(&words);
     }
+    for time in ["299", "60001"] {
+        let words = ["`lease_ms`", time, "not 300 to 60000"];
+        run(office.command(["config", "check"]).env("BISHUI_LEASE_MS", time)).exits(4).says(&words);
+    }
+    run(office.command(["config", "check"]).env("BISHUI_LEASE_MS", "300")).exits(0);
     office.run(["--config", "nowhere.toml", "config", "check"]).exits(4).says(&["nowhere.toml"]);
     run(office.command(["config", "check"]).env("BISHUI_LISTENN", "x")).exits(4).says(&["LISTENN"]);
     run(office.command(["config", "check"]).env("BISHUI_LOG", "info")).exits(0);

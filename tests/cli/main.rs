@@ -11,4 +11,5 @@ mod large;
 mod office;
 mod offline;
 mod previews;
+mod stopped;
 mod tampering;

@@ -29,6 +29,9 @@ pub trait Watcher: Send + Sync {
 
     /// The write was made or has failed; the writer does not know yet.
     fn after(&self, write: Write<'_>);
+
+    /// A page of the whole log was read; it is told to the reader as it is left here.
+    fn read(&self, _page: &mut Vec<Recorded>) {}
 }
 
 /// A log with a watcher.
@@ -67,7 +70,9 @@ impl EventLog for WatchedLog {
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, LogError> {
-        self.log.read_all(after, limit).await
+        let mut page = self.log.read_all(after, limit).await?;
+        self.watcher.read(&mut page);
+        Ok(page)
     }
 
     async fn take_over(&self, events: Vec<Recorded>) -> Result<Position, LogError> {

@@ -1,10 +1,11 @@
 //! A log in memory: the same promises and refusals as the durable stores, for as long as the process lives.
 
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::admission::{check_bounds, check_consumer, check_work, place, place_recorded};
@@ -113,11 +114,11 @@ impl EventLog for MemoryLog {
 
     async fn take_lease(&self, work: &str, holder: Uuid, time: Duration) -> Result<Option<Lease>, LogError> {
         check_work(work)?;
-        Ok(self.table().leases.take(work, holder, time, Instant::now()))
+        Ok(self.table().leases.take(work, holder, time, Instant::now().into_std()))
     }
 
     async fn end_lease(&self, lease: &Lease) -> Result<(), LogError> {
-        self.table().leases.end(lease, Instant::now());
+        self.table().leases.end(lease, Instant::now().into_std());
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use bishui_domain::assessment::{Assessment, IndicatorResult, Reason, UnmetIndica
 use bishui_domain::attachment::Attachment;
 use bishui_domain::calendar::{CountRule, Counted, DayKind, Deadline, Stretch};
 use bishui_domain::compensation::{Charge, CompensationEvent};
+use bishui_domain::consumer::{ConsumerEvent, Skip, Stop};
 use bishui_domain::county::{CountyEvent, RoundRules};
 use bishui_domain::delivery::{MailEvent, Message, Outcome, RecipientOutcome};
 use bishui_domain::escalation::accountability_proposal::ProposalEvent;
@@ -324,5 +325,19 @@ fn mails() -> Vec<Event> {
 /// One of each.
 pub(crate) fn all() -> Vec<Event> {
     let counties = county_facts().into_iter().chain(county_decisions()).map(Event::from).collect();
-    [plan_and_readings(), sections_and_rounds(), counties, money(), notices(), mails()].concat()
+    [plan_and_readings(), sections_and_rounds(), counties, money(), notices(), mails(), consumers()].concat()
+}
+
+fn consumers() -> Vec<Event> {
+    let (position, event, kind) = (17, Uuid::from_u128(3), "notice.notice_approved".to_owned());
+    let stream = "notice/00000000-0000-0000-0000-000000000002".to_owned();
+    let (code, error) = ("unknown_notice".to_owned(), "notice 2 does not exist".to_owned());
+    let stop = Stop { position, event, kind: kind.clone(), stream: stream.clone(), code, error };
+    let skip = Skip { position, event, kind, stream, reason: "已人工送达".to_owned() };
+    let events = [
+        ConsumerEvent::ConsumerStopped(stop),
+        ConsumerEvent::RetryRequested { position },
+        ConsumerEvent::EventSkipped(skip),
+    ];
+    events.into_iter().map(Event::from).collect()
 }

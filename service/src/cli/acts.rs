@@ -8,7 +8,7 @@ use super::args::Cli;
 use super::output::{Output, cell};
 use super::session::Session;
 use super::task::Asked;
-use super::{attached, exit, receipts};
+use super::{attached, consumers, exit, receipts};
 use crate::act::Act;
 use crate::error::OfficeError;
 use crate::query::Query;
@@ -32,6 +32,9 @@ pub(super) async fn record(cli: &Cli, mut asked: Asked<'_>, output: &Output) -> 
     output.show(answer, |output, answer| receipts::show(output, answer, asked.preview));
     if mails && !asked.preview {
         mail_hint(output, &session);
+    }
+    if !asked.preview {
+        consumers::warn(&session, output).await;
     }
     written.map(|()| code)
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod bench;
+mod consumers;
 mod follow_up;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 pub(super) use audit::AuditCommand;
 pub(super) use backup::{BackupArgs, BackupCommand, RestoreArgs};
 pub(super) use bench::{BenchCommand, BenchStoreArgs, StorePlace};
+pub(super) use consumers::{IncidentsCommand, ProjectionsCommand};
 pub(super) use follow_up::{ImpactArgs, InterviewCommand, MailCommand, NoticesCommand, PayArgs, SettleArgs};
 
 /// Bishui 碧水: assessment, escalation and ecological compensation for a municipality's water sections.
@@ -116,6 +118,12 @@ pub(super) enum Command {
         #[arg(long, value_name = "POSITION|TIME")]
         until: Option<String>,
     },
+    /// Consumers of the log that cannot get past an event: show, retry, skip
+    #[command(subcommand)]
+    Incidents(IncidentsCommand),
+    /// Views that are built from the log: show, build anew
+    #[command(subcommand)]
+    Projections(ProjectionsCommand),
     /// Play a scenario on a throw-away store and print the end state
     Drill {
         /// The scenario (TOML)

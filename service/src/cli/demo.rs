@@ -72,6 +72,7 @@ pub(super) async fn play(calendar: Arc<WorkCalendar>, output: &Output) -> Result
         })
         .await?;
     bar.finish_and_clear();
+    stage.office.check_no_consumer_has_stopped().await?;
     let state = EndState::of(&stage.office.register(), refusals);
     let ends_at = stage.office.now();
     Ok(Demonstration { directory, log, mailer, state, ends_at })

@@ -27,6 +27,7 @@ const SETTINGS: &str = r#"# Settings of bishui. Every key may also be given as a
 # attachments = "/srv/attachments"   # directory of attachments; nodes that share a store share it
 # calendar = "working-days.toml"     # replaces the built-in calendar of working days
 # signing_key = "/etc/bishui/key"    # signs checkpoints, where several nodes share a key
+# lease_ms = 6000                    # how long background work waits for a node that is gone
 
 # Without [smtp] mail is written as .eml files to the directory `outbox`.
 # [smtp]

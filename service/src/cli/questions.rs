@@ -5,17 +5,21 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::args::Cli;
-use super::exit;
 use super::output::{Output, cell};
 use super::session::Session;
 use super::task::Show;
+use super::{consumers, exit};
 use crate::error::OfficeError;
 use crate::query::Query;
 
 /// Asks a question and shows the answer.
 pub(super) async fn ask(cli: &Cli, query: &Query, show: Show, output: &Output) -> Result<ExitCode, OfficeError> {
-    let answer = Session::open(cli).await?.ask(query).await?;
+    let session = Session::open(cli).await?;
+    let answer = session.ask(query).await?;
     output.show(&answer, |output, _| show(output, &answer));
+    if *query != Query::Incidents {
+        consumers::warn(&session, output).await;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -42,5 +46,15 @@ pub(super) fn show_replay(output: &Output, replayed: &Value) {
         let or_nothing = |text: String| if text.is_empty() { "nothing".to_owned() } else { text };
         output.line(format_args!("  recorded: {}", or_nothing(at("/recorded"))));
         output.line(format_args!("  derived:  {}", or_nothing(at("/expected"))));
+    }
+    for skipped in replayed["skipped"].as_array().into_iter().flatten() {
+        let at = |field: &str| cell(skipped, field);
+        let (consumer, position, kind) = (at("/consumer"), at("/position"), at("/type"));
+        output.line(format_args!("{consumer} skipped event {position} {kind} in {}", at("/stream")));
+        output.line(format_args!("  decided by {}: {}", at("/actor"), at("/reason")));
+    }
+    let left_out = replayed["left_out"].as_u64().unwrap_or_default();
+    if left_out > 0 {
+        output.line(format_args!("{left_out} decisions are left out because their event was skipped"));
     }
 }

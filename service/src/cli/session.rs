@@ -18,7 +18,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, STORE_DIR};
 use crate::error::OfficeError;
 use crate::http::{EXPORT_PATH, HEAD_HEADER, ServiceFile};
-use crate::office::{Office, Request, Settings};
+use crate::office::{Office, Receipt, Request, Settings};
 use crate::preview::preview;
 use crate::query::{Query, answer};
 use crate::view::Scope;
@@ -61,8 +61,12 @@ pub(super) async fn open_store(data_dir: &Path) -> Result<SledLog, OfficeError> 
 
 /// An office on a store, with the settings of the data directory.
 pub(super) fn office(log: SledLog, config: &Config, data_dir: &Path) -> Result<Office, OfficeError> {
-    let attachments = Some(config.attachments(data_dir));
-    let settings = Settings { mail_host: config.mail_host.clone(), attachments, ..Settings::default() };
+    let settings = Settings {
+        mail_host: config.mail_host.clone(),
+        attachments: Some(config.attachments(data_dir)),
+        lease_time: config.lease_time(),
+        ..Settings::default()
+    };
     Ok(Office::new(Arc::new(log), Arc::new(SystemClock::default()), config.work_calendar()?, settings))
 }
 
@@ -124,6 +128,25 @@ impl Session {
         }
     }
 
+    /// Builds a projection anew.
+    pub(super) async fn rebuild(&self, name: &str) -> Result<Value, OfficeError> {
+        match self {
+            Self::Local(local) => {
+                local.office.follow_through().await?;
+                let built = local.office.rebuild(name).await?;
+                Ok(serde_json::to_value(built).expect("what was built is described by texts and numbers"))
+            }
+            Self::Remote(remote) => {
+                // A name goes into the path; whatever is no plain word is the name of none.
+                let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                if !plain || name.is_empty() {
+                    return Err(OfficeError::NotFound { what: "a projection of this name".to_owned() });
+                }
+                remote.post(&format!("/api/v1/projections/{name}/rebuild"), &Value::Null)
+            }
+        }
+    }
+
     /// Where mail of this session's acts goes, for people.
     pub(super) fn mail_goes_to(&self) -> Option<String> {
         match self {
@@ -144,8 +167,18 @@ impl Local {
         if only_preview {
             return Ok(Answer::Preview(Box::new(preview(&self.office, act, &request).await?)));
         }
-        let receipt = self.office.perform(act, &request).await?;
-        delivery::recover(&self.office, &*self.mailer).await?;
+        let log = Arc::clone(self.office.log());
+        let receipt = tokio::select! {
+            receipt = self.do_and_follow(act, &request) => receipt,
+            never = self.office.leases.keep(&*log) => match never {},
+        };
+        self.office.leases.end_all(&*log).await;
+        Ok(Answer::Receipt(receipt?))
+    }
+
+    /// Carries out an act and everything that is due after it, as a service would in the background.
+    async fn do_and_follow(&self, act: &Act, request: &Request) -> Result<Receipt, OfficeError> {
+        let receipt = self.office.perform(act, request).await?;
         delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
         deadlines::fire_due(&self.office).await?;
         delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
@@ -155,7 +188,7 @@ impl Local {
             // The round is published all the same.
             tracing::error!(error = &error as &dyn std::error::Error, "no checkpoint was signed");
         }
-        Ok(Answer::Receipt(receipt))
+        Ok(receipt)
     }
 }
 

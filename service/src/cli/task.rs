@@ -10,12 +10,13 @@ use bishui_infra::event_log::Position;
 use serde_json::Value;
 
 use super::args::{
-    AuditCommand, BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs,
-    InterviewCommand, MailCommand, NoticesCommand, PlanCommand, PreviewFlag, RestoreArgs, ServeArgs, TokenCommand,
+    AuditCommand, BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, ImportArgs,
+    IncidentsCommand, InterviewCommand, MailCommand, NoticesCommand, PlanCommand, PreviewFlag, ProjectionsCommand,
+    RestoreArgs, ReviseArgs, ServeArgs, TokenCommand,
 };
 use super::backups::Kind;
 use super::output::Output;
-use super::{explanation, lists, standing};
+use super::{consumers, explanation, lists, standing};
 use crate::act::Act;
 use crate::error::OfficeError;
 use crate::query::{Query, Until};
@@ -66,6 +67,8 @@ pub(super) enum Task<'a> {
     Replay,
     /// Prove the log, or check its proof.
     Audit(&'a AuditCommand),
+    /// Build a projection anew.
+    Rebuild(&'a str),
 }
 
 /// Largest file that is read for an act.
@@ -141,20 +144,8 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
             Task::Ask(Query::Until { until: parse_until(until)? }, standing::end_state)
         }
         Command::Plan(command) => plan(command)?,
-        Command::Import(args) => {
-            let mapping = args.mapping.as_deref().map(read_text).transpose()?;
-            let (file, csv) = read_file(&args.file)?;
-            let rejected = args.rejected.as_deref();
-            let act = Act::Import { file, csv, mapping };
-            Task::Record(Asked { preview: args.preview.preview, rejected, ..act.into() })
-        }
-        Command::Revise(args) => {
-            let (file, csv) = read_file(&args.file)?;
-            let (reason, evidence) = (args.reason.clone(), args.evidence.clone());
-            let (preview, rejected) = (args.preview.preview, args.rejected.as_deref());
-            let act = Act::Revise { file, csv, reason, evidence };
-            Task::Record(Asked { preview, rejected, ..act.into() })
-        }
+        Command::Import(args) => import(args)?,
+        Command::Revise(args) => revision(args)?,
         Command::Declare(args) => declaration(args)?,
         Command::Publish(args) => {
             previewed(Act::Publish { period: args.period, declare_rest: args.declare_rest }, args.preview)
@@ -173,7 +164,23 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         }
         Command::Notices(command) => notice(command),
         Command::Mail(command) => mail(command),
+        Command::Incidents(command) => incident(command),
+        Command::Projections(command) => projection(command),
     })
+}
+
+fn import(args: &ImportArgs) -> Result<Task<'_>, OfficeError> {
+    let mapping = args.mapping.as_deref().map(read_text).transpose()?;
+    let (file, csv) = read_file(&args.file)?;
+    let (preview, rejected) = (args.preview.preview, args.rejected.as_deref());
+    Ok(Task::Record(Asked { preview, rejected, ..Act::Import { file, csv, mapping }.into() }))
+}
+
+fn revision(args: &ReviseArgs) -> Result<Task<'_>, OfficeError> {
+    let (file, csv) = read_file(&args.file)?;
+    let (reason, evidence) = (args.reason.clone(), args.evidence.clone());
+    let (preview, rejected) = (args.preview.preview, args.rejected.as_deref());
+    Ok(Task::Record(Asked { preview, rejected, ..Act::Revise { file, csv, reason, evidence }.into() }))
 }
 
 fn plan(command: &PlanCommand) -> Result<Task<'_>, OfficeError> {
@@ -262,6 +269,24 @@ fn mail(command: &MailCommand) -> Task<'_> {
         MailCommand::Resolve { mail, arrived, basis } => {
             Act::ResolveMail { mail: *mail, arrived: *arrived, basis: basis.clone() }.into()
         }
+    }
+}
+
+fn incident(command: &IncidentsCommand) -> Task<'_> {
+    match command {
+        IncidentsCommand::List => Task::Ask(Query::Incidents, consumers::incidents),
+        IncidentsCommand::Retry { consumer } => Act::RetryConsumer { consumer: consumer.clone() }.into(),
+        IncidentsCommand::Skip { consumer, position, reason } => {
+            let (consumer, position, reason) = (consumer.clone(), Position(*position), reason.clone());
+            Act::SkipEvent { consumer, position, reason }.into()
+        }
+    }
+}
+
+fn projection(command: &ProjectionsCommand) -> Task<'_> {
+    match command {
+        ProjectionsCommand::List => Task::Ask(Query::Projections, consumers::projections),
+        ProjectionsCommand::Rebuild { name } => Task::Rebuild(name),
     }
 }
 

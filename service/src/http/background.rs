@@ -1,19 +1,22 @@
-//! Background work: following through, mail, deadlines and checkpoints.
+//! Background work: keeping the leases, following through, mail, deadlines and checkpoints.
 //!
-//! A failure is an incident that is shown until the work succeeds again; it is tried again after a pause and never
-//! ends the service. A stop is taken between two turns, so that an attempt under way is finished.
+//! Every piece is done by the node that has its lease; the others wait for it to become free. A failure is an incident
+//! that is shown until the work succeeds again; it is tried again after a pause and never ends the service. A stop is
+//! taken between two turns, so that an attempt under way is finished, and gives the leases back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bishui_infra::event_log::Position;
 use bishui_infra::mail::Mailer;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::App;
 use crate::audit::Question;
-use crate::error::OfficeError;
+use crate::lease::Work;
+use crate::office::Office;
 use crate::{deadlines, delivery};
 
 /// Pause before work that failed is tried again.
@@ -26,69 +29,86 @@ const DEADLINES_PAUSE: Duration = Duration::from_mins(1);
 /// Longest pause between two checkpoints while something is recorded.
 const CHECKPOINT_PAUSE: Duration = Duration::from_hours(1);
 
-/// Starts all background work; it ends when `stop` turns true.
-pub(super) fn start(app: &App, mailer: Arc<dyn Mailer>, from: String, stop: &watch::Receiver<bool>) -> JoinSet<()> {
-    let mut work = JoinSet::new();
-    work.spawn(follow_through(app.clone(), stop.clone()));
-    work.spawn(mail(app.clone(), mailer, from, stop.clone()));
-    work.spawn(watch_deadlines(app.clone(), stop.clone()));
-    work.spawn(sign_checkpoints(app.clone(), stop.clone()));
-    work
+/// The background work of a service; dropped, it breaks off and its leases run out.
+pub(super) struct Background {
+    office: Arc<Office>,
+    work: JoinSet<()>,
+    /// Renews the leases for as long as work is under way.
+    keeper: JoinSet<()>,
 }
 
-async fn follow_through(app: App, mut stop: watch::Receiver<bool>) {
-    let mut head = app.office.log().watch();
+impl Background {
+    /// Starts all background work; it ends when `stop` turns true.
+    pub(super) fn start(app: &App, mailer: Arc<dyn Mailer>, from: String, stop: &watch::Receiver<bool>) -> Self {
+        let (mut work, mut keeper) = (JoinSet::new(), JoinSet::new());
+        let office = Arc::clone(&app.office);
+        let kept = Arc::clone(&office);
+        keeper.spawn(async move { match kept.leases.keep(&**kept.log()).await {} });
+        work.spawn(follow_through(app.clone(), Alarm::new(&office, stop)));
+        work.spawn(mail(app.clone(), mailer, from, Alarm::new(&office, stop)));
+        work.spawn(watch_deadlines(app.clone(), Alarm::new(&office, stop)));
+        work.spawn(sign_checkpoints(app.clone(), Alarm::new(&office, stop)));
+        Self { office, work, keeper }
+    }
+
+    /// Waits until all work has stopped, at most `within`, and gives the leases back. False when work was cut short: its
+    /// leases run out by themselves, so that nobody takes over what may still be under way.
+    pub(super) async fn end(mut self, within: Duration) -> bool {
+        let ended =
+            tokio::time::timeout(within, async { while self.work.join_next().await.is_some() {} }).await.is_ok();
+        self.keeper.shutdown().await;
+        if ended {
+            self.office.leases.end_all(&**self.office.log()).await;
+        }
+        ended
+    }
+}
+
+async fn follow_through(app: App, mut alarm: Alarm) {
     loop {
-        let done = app.incidents.note("processes", app.office.follow_through().await);
-        let pause = if done { Pause::UntilMoved(Duration::MAX) } else { Pause::Fixed(RETRY_PAUSE) };
-        if !wait(pause, &mut head, &mut stop).await {
+        let done = app.incidents.note("processes", app.office.advance().await);
+        // What another node tries again is not waited for here.
+        let ours = app.office.leases.working().contains(&Work::Processes);
+        let next = app.office.stops.next().filter(|_| ours).map(|next| until(&app.office, next));
+        let pause = if done { Pause::UntilMoved(next.unwrap_or(Duration::MAX)) } else { Pause::Fixed(RETRY_PAUSE) };
+        if !alarm.wait(pause).await {
             return;
         }
     }
 }
 
-async fn mail(app: App, mailer: Arc<dyn Mailer>, from: String, mut stop: watch::Receiver<bool>) {
-    let mut head = app.office.log().watch();
-    let mut recovered = false;
+async fn mail(app: App, mailer: Arc<dyn Mailer>, from: String, mut alarm: Alarm) {
     loop {
-        let done = app.incidents.note("mail", deliver(&app, &*mailer, &from, &mut recovered).await);
-        let next = app.office.register().next_mail();
-        let until = next.and_then(|at| Duration::try_from(at.duration_since(app.office.now())).ok());
-        let until = until.unwrap_or(MAIL_PAUSE_MAX).min(MAIL_PAUSE_MAX);
+        let delivered = delivery::deliver_due(&app.office, &*mailer, &from).await;
+        let done = app.incidents.note("mail", delivered.map(drop));
+        // What another node sends is not waited for here.
+        let ours = app.office.leases.working().contains(&Work::Mail);
+        let next = app.office.register().next_mail().filter(|_| ours);
+        let until = next.map_or(MAIL_PAUSE_MAX, |at| until(&app.office, at).min(MAIL_PAUSE_MAX));
         let pause = if done { Pause::UntilMoved(until) } else { Pause::Fixed(RETRY_PAUSE) };
-        if !wait(pause, &mut head, &mut stop).await {
+        if !alarm.wait(pause).await {
             return;
         }
     }
 }
 
-async fn deliver(app: &App, mailer: &dyn Mailer, from: &str, recovered: &mut bool) -> Result<(), OfficeError> {
-    if !*recovered {
-        delivery::recover(&app.office, mailer).await?;
-        *recovered = true;
-    }
-    delivery::deliver_due(&app.office, mailer, from).await.map(|_| ())
-}
-
-async fn watch_deadlines(app: App, mut stop: watch::Receiver<bool>) {
-    let mut head = app.office.log().watch();
+async fn watch_deadlines(app: App, mut alarm: Alarm) {
     loop {
         let done = app.incidents.note("deadlines", deadlines::fire_due(&app.office).await);
         let pause = Pause::Fixed(if done { DEADLINES_PAUSE } else { RETRY_PAUSE });
-        if !wait(pause, &mut head, &mut stop).await {
+        if !alarm.wait(pause).await {
             return;
         }
     }
 }
 
 /// Signs a checkpoint at the start, at each published round, and every hour in which something was recorded.
-async fn sign_checkpoints(app: App, mut stop: watch::Receiver<bool>) {
-    let mut head = app.office.log().watch();
+async fn sign_checkpoints(app: App, mut alarm: Alarm) {
     let (mut signed_at, mut rounds) = (None::<Instant>, None);
     loop {
         // The register knows of a publication once everything that follows from it is recorded. Where that fails, it
         // is the incident of the processes.
-        app.office.follow_through().await.ok();
+        app.office.advance().await.ok();
         let published = app.office.register().rounds.len();
         let pause = if rounds == Some(published) && signed_at.is_some_and(|at| at.elapsed() < CHECKPOINT_PAUSE) {
             Pause::UntilMoved(CHECKPOINT_PAUSE)
@@ -101,13 +121,22 @@ async fn sign_checkpoints(app: App, mut stop: watch::Receiver<bool>) {
                 Pause::Fixed(RETRY_PAUSE)
             }
         };
-        if !wait(pause, &mut head, &mut stop).await {
+        if !alarm.wait(pause).await {
             return;
         }
     }
 }
 
-/// How long a worker waits.
+/// Time until an instant; long when it is out of reach.
+fn until(office: &Office, at: Timestamp) -> Duration {
+    let now = office.now();
+    if at <= now {
+        return Duration::ZERO;
+    }
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::MAX)
+}
+
+/// How long a worker waits, unless it gets a lease that it did not have.
 enum Pause {
     /// This long.
     Fixed(Duration),
@@ -115,16 +144,30 @@ enum Pause {
     UntilMoved(Duration),
 }
 
-/// Waits; false when the work is to stop.
-async fn wait(pause: Pause, head: &mut watch::Receiver<Position>, stop: &mut watch::Receiver<bool>) -> bool {
-    let (pause, wakes) = match pause {
-        Pause::Fixed(pause) => (pause, false),
-        Pause::UntilMoved(pause) => (pause, true),
-    };
-    tokio::select! {
-        biased;
-        _ = stop.wait_for(|stop| *stop) => false,
-        changed = head.changed(), if wakes => changed.is_ok(),
-        () = tokio::time::sleep(pause) => true,
+/// What wakes a worker.
+struct Alarm {
+    head: watch::Receiver<Position>,
+    leases: watch::Receiver<u64>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Alarm {
+    fn new(office: &Office, stop: &watch::Receiver<bool>) -> Self {
+        Self { head: office.log().watch(), leases: office.leases.watch(), stop: stop.clone() }
+    }
+
+    /// Waits; false when the work is to stop.
+    async fn wait(&mut self, pause: Pause) -> bool {
+        let (pause, wakes) = match pause {
+            Pause::Fixed(pause) => (pause, false),
+            Pause::UntilMoved(pause) => (pause, true),
+        };
+        tokio::select! {
+            biased;
+            _ = self.stop.wait_for(|stop| *stop) => false,
+            changed = self.head.changed(), if wakes => changed.is_ok(),
+            changed = self.leases.changed() => changed.is_ok(),
+            () = tokio::time::sleep(pause) => true,
+        }
     }
 }

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use bishui_domain::ids::NoticeId;
 use bishui_domain::refusal::Refusal;
-use bishui_infra::event_log::{StreamId, StreamVersion};
+use bishui_infra::event_log::{Position, StreamId, StreamVersion};
 use serde::de::DeserializeOwned;
 
 use super::problem::HttpError;
@@ -23,6 +23,8 @@ use crate::view::{Scope, not_found};
 pub const ACTOR_HEADER: HeaderName = HeaderName::from_static("x-bishui-actor");
 /// The header of the client's key.
 const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header of the position that an answer must include, so that a caller reads its own acts on any node.
+const WAIT_HEADER: HeaderName = HeaderName::from_static("x-bishui-wait-for");
 /// Longest key, in bytes.
 const KEY_BYTES_MAX: usize = 128;
 
@@ -86,6 +88,7 @@ impl Caller {
             ) | OfficeError::Log(_)
                 | OfficeError::Moved
                 | OfficeError::NotFound { .. }
+                | OfficeError::Behind { .. }
         );
         if self.scope == Scope::City || own {
             return error.into();
@@ -113,7 +116,7 @@ impl Caller {
             Authority::Role(role) if rights::may_ask(role, &query) => {}
             Authority::Role(_) => return Err(HttpError::Forbidden),
         }
-        self.app.office.follow_through().await.map_err(|error| self.told(error))?;
+        self.app.office.advance().await.map_err(|error| self.told(error))?;
         answer(&self.app.office, &self.scope, &query).await.map_err(|error| self.told(error))
     }
 
@@ -145,6 +148,15 @@ impl Caller {
         match self.authority {
             Authority::Local => Ok(()),
             Authority::Role(role) if rights::may_attach(role) => Ok(()),
+            Authority::Role(_) => Err(HttpError::Forbidden),
+        }
+    }
+
+    /// Whether the caller may have a projection built anew.
+    pub(super) fn check_rebuild(&self) -> Result<(), HttpError> {
+        match self.authority {
+            Authority::Local => Ok(()),
+            Authority::Role(role) if rights::may_rebuild(role) => Ok(()),
             Authority::Role(_) => Err(HttpError::Forbidden),
         }
     }
@@ -186,6 +198,9 @@ impl FromRequestParts<App> for Caller {
             return Err(HttpError::Malformed(format!("an idempotency key has 1 to {KEY_BYTES_MAX} bytes")));
         }
         let if_match = if_match(&parts.headers)?;
+        if let Some(position) = wait_for(&parts.headers)? {
+            app.office.wait_for(position, app.office.settings.wait_within).await?;
+        }
         Ok(Self { app: app.clone(), scope, authority, name, idempotency_key, if_match })
     }
 }
@@ -201,6 +216,13 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, HttpEr
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| bad())?.trim();
     let plain = !text.is_empty() && text.len() <= 300 && !text.chars().any(char::is_control);
     if plain { Ok(Some(text.to_owned())) } else { Err(bad()) }
+}
+
+/// The position that the answer must include.
+fn wait_for(headers: &HeaderMap) -> Result<Option<Position>, HttpError> {
+    let Some(position) = text(headers, &WAIT_HEADER)? else { return Ok(None) };
+    let bad = |_| HttpError::Malformed(format!("{WAIT_HEADER} holds no position"));
+    position.parse().map(Position).map(Some).map_err(bad)
 }
 
 /// The version of `If-Match`; `*` and an absent header match any.

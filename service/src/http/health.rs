@@ -12,12 +12,14 @@ use bishui_domain::ids::MailId;
 use bishui_infra::event_log::{Batch, Expected, Position, StreamWrite};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
+use strum::IntoEnumIterator;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
 use crate::error::OfficeError;
+use crate::lease::Work;
 use crate::office::Office;
 use crate::process;
 use crate::records::stream;
@@ -62,8 +64,10 @@ impl Incidents {
 pub(super) struct Readiness {
     /// Whether it can.
     ready: bool,
-    /// Events that each process has not passed yet.
+    /// Events that each consumer of the log has not passed yet.
     lag: BTreeMap<String, u64>,
+    /// Consumers that cannot get past an event, with the code of the failure. The others go on, and so does the node.
+    stopped: BTreeMap<String, String>,
     /// Background work that fails, with the code of the failure.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     incidents: BTreeMap<&'static str, String>,
@@ -95,20 +99,17 @@ async fn live() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
 async fn ready(State(app): State<App>) -> Response {
     let mut incidents = app.incidents.open();
-    let lag = match probe(&app.office).await {
-        Ok(lag) => lag,
-        Err(error) => {
-            incidents.insert("store", error.code().to_owned());
-            BTreeMap::new()
-        }
-    };
+    let (lag, stopped) = probe(&app.office).await.unwrap_or_else(|error| {
+        incidents.insert("store", error.code().to_owned());
+        (BTreeMap::new(), BTreeMap::new())
+    });
     let ready = incidents.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, lag, incidents })).into_response()
+    (status, Json(Readiness { ready, lag, stopped, incidents })).into_response()
 }
 
 /// Reads the log, and has its writer judge a condition without recording anything.
-async fn probe(office: &Office) -> Result<BTreeMap<String, u64>, OfficeError> {
+async fn probe(office: &Office) -> Result<(BTreeMap<String, u64>, BTreeMap<String, String>), OfficeError> {
     let write = StreamWrite { stream: stream::plan(), expected: Expected::Any, events: vec![] };
     let batch = Batch {
         id: uuid::Uuid::nil(),
@@ -121,8 +122,10 @@ async fn probe(office: &Office) -> Result<BTreeMap<String, u64>, OfficeError> {
         writes: vec![write],
     };
     office.log().append(batch).await?;
-    let lag = process::lag(office).await?;
-    Ok(lag.into_iter().map(|(process, lag)| (process.to_string(), lag)).collect())
+    let processes = process::lag(office).await?.into_iter().map(|(process, lag)| (process.to_string(), lag));
+    let projections = office.projections().await?.into_iter().map(|line| (line.name.to_owned(), line.lag));
+    let stopped = office.incidents().await?.into_iter().map(|incident| (incident.consumer, incident.code));
+    Ok((processes.chain(projections).collect(), stopped.collect()))
 }
 
 /// Numbers for Prometheus.
@@ -130,10 +133,7 @@ async fn probe(office: &Office) -> Result<BTreeMap<String, u64>, OfficeError> {
 async fn numbers(State(app): State<App>) -> Result<String, super::problem::HttpError> {
     let office = &app.office;
     metrics::gauge!("bishui_events").set(number(office.log().head().await.map_err(OfficeError::from)?.0));
-    for (process, lag) in process::lag(office).await? {
-        metrics::gauge!("bishui_process_lag_events", "process" => process.to_string()).set(number(lag));
-    }
-    metrics::gauge!("bishui_incidents").set(number(app.incidents.open().len() as u64));
+    consumers(&app).await?;
     metrics::gauge!("bishui_outbox_oldest_seconds").set(number(oldest_waiting(office).await?));
     let (unknown, overdue) = {
         let register = office.register();
@@ -147,6 +147,29 @@ async fn numbers(State(app): State<App>) -> Result<String, super::problem::HttpE
     let ahead = (1..=YEARS_AHEAD_MAX).take_while(|years| office.calendar.is_published(year + years)).count();
     metrics::gauge!("bishui_calendar_years_ahead").set(number(ahead as u64));
     Ok(app.recorder.render())
+}
+
+/// How the consumers of the log go on, and which work this node does.
+async fn consumers(app: &App) -> Result<(), OfficeError> {
+    let office = &app.office;
+    let stopped = office.incidents().await?;
+    for (process, lag) in process::lag(office).await? {
+        let open = stopped.iter().any(|incident| incident.consumer == process.to_string());
+        metrics::gauge!("bishui_consumer_lag_events", "consumer" => process.to_string()).set(number(lag));
+        metrics::gauge!("bishui_consumer_stopped", "consumer" => process.to_string()).set(number(u64::from(open)));
+    }
+    for line in office.projections().await? {
+        let open = stopped.iter().any(|incident| incident.consumer == line.name);
+        metrics::gauge!("bishui_projection_lag_events", "projection" => line.name).set(number(line.lag));
+        metrics::gauge!("bishui_projection_stopped", "projection" => line.name).set(number(u64::from(open)));
+    }
+    let held = office.leases.working();
+    for work in Work::iter() {
+        let here = u64::from(held.contains(&work));
+        metrics::gauge!("bishui_lease_held", "work" => work.to_string()).set(number(here));
+    }
+    metrics::gauge!("bishui_incidents").set(number((app.incidents.open().len() + stopped.len()) as u64));
+    Ok(())
 }
 
 /// Seconds since the oldest mail that still waits was queued; 0 when none waits.

@@ -102,7 +102,9 @@ impl HttpError {
                 | OfficeError::Input { .. }
                 | OfficeError::Moved
                 | OfficeError::Remote { .. }
-                | OfficeError::NotFound { .. },
+                | OfficeError::NotFound { .. }
+                | OfficeError::Behind { .. }
+                | OfficeError::Stopped { .. },
             )
             | Self::Unauthorized
             | Self::Forbidden
@@ -162,12 +164,15 @@ fn office_status(error: &OfficeError) -> StatusCode {
         }
         OfficeError::Log(LogError::KeyReused { .. }) | OfficeError::Input { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         OfficeError::Log(LogError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-        OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+        OfficeError::Log(LogError::InUse { .. } | LogError::Unavailable { .. }) | OfficeError::Behind { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         OfficeError::Log(LogError::Corrupt { .. }) | OfficeError::Codec(_) => StatusCode::INTERNAL_SERVER_ERROR,
         OfficeError::Proof(error) => proof_status(error),
         OfficeError::Moved => StatusCode::PRECONDITION_FAILED,
         OfficeError::Remote { .. } => StatusCode::BAD_GATEWAY,
         OfficeError::NotFound { .. } => StatusCode::NOT_FOUND,
+        OfficeError::Stopped { .. } => StatusCode::CONFLICT,
     }
 }
 
@@ -186,6 +191,8 @@ fn office_title(error: &OfficeError) -> &'static str {
         OfficeError::Moved => "内容已变更",
         OfficeError::Remote { .. } => "运行中的服务拒绝了请求",
         OfficeError::NotFound { .. } => "不存在",
+        OfficeError::Behind { .. } => "尚未更新到所需位置",
+        OfficeError::Stopped { .. } => "后台环节停滞",
     }
 }
 
@@ -195,7 +202,8 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
         | Refusal::UnknownCounty { .. }
         | Refusal::UnknownNotice { .. }
         | Refusal::UnknownMail { .. }
-        | Refusal::UnknownInterview { .. } => StatusCode::NOT_FOUND,
+        | Refusal::UnknownInterview { .. }
+        | Refusal::UnknownConsumer { .. } => StatusCode::NOT_FOUND,
         Refusal::UnsoundPlan { .. }
         | Refusal::InvalidAmount { .. }
         | Refusal::ImpossibleDate { .. }
@@ -209,7 +217,9 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
         | Refusal::NotDeclared { .. }
         | Refusal::RoundNotPublished { .. }
         | Refusal::NoticeNotReady { .. }
-        | Refusal::MailNotReady { .. } => StatusCode::CONFLICT,
+        | Refusal::MailNotReady { .. }
+        | Refusal::NoOpenIncident { .. }
+        | Refusal::NotTheFailingEvent { .. } => StatusCode::CONFLICT,
     }
 }
 
@@ -234,6 +244,9 @@ fn refusal_title(refusal: &Refusal) -> &'static str {
         Refusal::RoundNotPublished { .. } => "该期考核未公布",
         Refusal::NoticeNotReady { .. } => "文书当前状态不能办理",
         Refusal::MailNotReady { .. } => "邮件当前状态不能办理",
+        Refusal::UnknownConsumer { .. } => "后台环节不存在",
+        Refusal::NoOpenIncident { .. } => "该后台环节没有停滞",
+        Refusal::NotTheFailingEvent { .. } => "不是停滞处的事件",
     }
 }
 

@@ -7,7 +7,11 @@ use crate::query::Query;
 /// The roles that may do an act.
 pub fn roles_for(act: &Act) -> &'static [Role] {
     match act {
-        Act::AdoptPlan { .. } | Act::AmendPlan { .. } | Act::CorrectTarget { .. } => &[Role::Administrator],
+        Act::AdoptPlan { .. }
+        | Act::AmendPlan { .. }
+        | Act::CorrectTarget { .. }
+        | Act::RetryConsumer { .. }
+        | Act::SkipEvent { .. } => &[Role::Administrator],
         Act::Import { .. }
         | Act::Declare { .. }
         | Act::ScheduleInterview { .. }
@@ -61,5 +65,22 @@ pub fn may_ask(role: Role, query: &Query) -> bool {
         | Query::Ledger { .. } => true,
         Query::Evaluate { .. } => role != Role::County,
         Query::Events { .. } | Query::Replay | Query::Until { .. } => may_read_events(role),
+        Query::Incidents | Query::Projections => may_watch(role),
+    }
+}
+
+/// Whether a role may see how background work goes on; what fails can name anyone.
+pub fn may_watch(role: Role) -> bool {
+    match role {
+        Role::Auditor | Role::Administrator => true,
+        Role::Clerk | Role::Approver | Role::Finance | Role::County => false,
+    }
+}
+
+/// Whether a role may have a projection built anew.
+pub fn may_rebuild(role: Role) -> bool {
+    match role {
+        Role::Administrator => true,
+        Role::Clerk | Role::Approver | Role::Finance | Role::County | Role::Auditor => false,
     }
 }

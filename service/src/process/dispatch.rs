@@ -33,7 +33,8 @@ pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, Off
         | Event::County(_)
         | Event::Compensation(_)
         | Event::Settlement(_)
-        | Event::Numbering(_) => Ok(Draft::default()),
+        | Event::Numbering(_)
+        | Event::Consumer(_) => Ok(Draft::default()),
     }
 }
 

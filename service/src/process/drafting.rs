@@ -37,6 +37,7 @@ pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, Off
         | Event::Compensation(_)
         | Event::Settlement(_)
         | Event::Numbering(_)
+        | Event::Consumer(_)
         | Event::Mail(_) => Ok(Draft::default()),
     }
 }

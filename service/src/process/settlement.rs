@@ -53,7 +53,8 @@ async fn years(office: &Office, cause: &Recorded) -> Result<Vec<i16>, OfficeErro
         | Event::County(_)
         | Event::Notice(_)
         | Event::Numbering(_)
-        | Event::Mail(_) => vec![],
+        | Event::Mail(_)
+        | Event::Consumer(_) => vec![],
     })
 }
 

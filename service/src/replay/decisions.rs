@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bishui_domain::compensation::{self, CompensationEvent};
+use bishui_domain::consumer::ConsumerEvent;
 use bishui_domain::county::{CountyEvent, RoundRules};
 use bishui_domain::escalation;
 use bishui_domain::escalation::warning_notice::WarningEvent;
@@ -14,10 +15,11 @@ use bishui_domain::period::{Month, Period};
 use bishui_domain::round::{Judged, RoundEvent, SectionEvent, judge, rejudge};
 use bishui_domain::settlement::{SettlementBasis, SettlementEvent, meets_annual_target, months_of, rewarded_counties};
 use bishui_domain::verdict::SectionVerdict;
-use bishui_infra::event_log::Recorded;
+use bishui_infra::event_log::{Position, Recorded};
 
 use super::Replayed;
 use super::state::{CountyDesk, State, announced_as};
+use crate::process::Process;
 
 /// Checks one recorded event against the state before it.
 pub(super) fn check(state: &mut State, replayed: &mut Replayed, recorded: &Recorded, event: &Event) {
@@ -59,7 +61,9 @@ pub(super) fn check(state: &mut State, replayed: &mut Replayed, recorded: &Recor
                 replayed.compare(recorded, Some(&expected), event);
             }
         }
-        Event::Section(_)
+        Event::Consumer(ConsumerEvent::EventSkipped(skip)) => replayed.skip(recorded, skip),
+        Event::Consumer(_)
+        | Event::Section(_)
         | Event::Round(_)
         | Event::Compensation(_)
         | Event::Settlement(_)
@@ -202,27 +206,49 @@ fn report_outstanding(desk: &mut CountyDesk, replayed: &mut Replayed) {
     }
 }
 
-/// At the end of the log nothing that the facts call for may be outstanding, and what was raised has its notice.
+/// At the end of the log nothing that the facts call for may be outstanding, and what was raised has its notice. What a
+/// process would have decided at its last event is left out if a person had it skip that event; its next step would
+/// have caught up with any earlier one.
 pub(super) fn check_nothing_is_missing(state: &mut State, replayed: &mut Replayed) {
     for desk in state.counties.values_mut() {
         if desk.escalation.is_empty() {
             desk.escalation = escalation::decide(&desk.county).into_iter().map(Event::from).collect();
         }
+        let last_fact = desk.last_fact.as_ref().map(|fact| fact.position);
+        leave_out(&mut desk.escalation, replayed, Process::Escalation, last_fact);
         if desk.compensation.is_empty() {
             desk.compensation =
                 compensation::decide(&desk.county, &desk.account).into_iter().map(Event::from).collect();
         }
+        leave_out(&mut desk.compensation, replayed, Process::Compensation, desk.last_judged);
         report_outstanding(desk, replayed);
     }
     for (year, last) in &state.settlement_events {
         if let Some(outstanding) = settled(state, *year) {
-            replayed.missing(last, &outstanding);
+            // Whatever a settlement rests on can have been skipped; a later step would stand after it.
+            if replayed.skips(Process::Settlement).any(|skipped| skipped >= last.position) {
+                replayed.left_out += 1;
+            } else {
+                replayed.missing(last, &outstanding);
+            }
         }
     }
     for raised in state.unannounced.values() {
         let Some(Event::County(event)) = state.causes.get(&raised.id) else { continue };
         if let Some(draft) = announced_as(raised.stream.key(), event) {
-            replayed.missing(raised, &draft.into());
+            if replayed.skips(Process::Drafting).any(|skipped| skipped == raised.position) {
+                replayed.left_out += 1;
+            } else {
+                replayed.missing(raised, &draft.into());
+            }
         }
+    }
+}
+
+fn leave_out(due: &mut VecDeque<Event>, replayed: &mut Replayed, process: Process, last: Option<Position>) {
+    let skipped = replayed.skips(process).any(|skipped| Some(skipped) == last);
+    if skipped {
+        replayed.left_out += due.len() as u64;
+        due.clear();
     }
 }

@@ -14,7 +14,7 @@ use bishui_domain::plan::book::PlanBook;
 use bishui_domain::readings::MonthReadings;
 use bishui_domain::round::{Dossier, SectionFile};
 use bishui_domain::settlement::SettlementFile;
-use bishui_infra::event_log::Recorded;
+use bishui_infra::event_log::{Position, Recorded};
 use uuid::Uuid;
 
 /// A county's record with the decisions that its facts still call for.
@@ -27,6 +27,8 @@ pub(super) struct CountyDesk {
     pub(super) compensation: VecDeque<Event>,
     /// The last fact, after which they should stand.
     pub(super) last_fact: Option<Recorded>,
+    /// Where it was judged last, which is what charges answer.
+    pub(super) last_judged: Option<Position>,
 }
 
 /// The state of everything, in memory.
@@ -71,6 +73,9 @@ impl State {
                 if event.is_fact() {
                     desk.last_fact = Some(recorded.clone());
                 }
+                if matches!(event, CountyEvent::RoundJudged { .. } | CountyEvent::RoundRejudged { .. }) {
+                    desk.last_judged = Some(recorded.position);
+                }
                 if announced_as(key, event).is_some() {
                     self.unannounced.insert(recorded.id, recorded.clone());
                 }
@@ -97,7 +102,7 @@ impl State {
             Event::Notice(NoticeEvent::NoticeDrafted { .. }) => {
                 recorded.causation.and_then(|cause| self.unannounced.remove(&cause));
             }
-            Event::Round(_) | Event::Notice(_) | Event::Mail(_) => {}
+            Event::Round(_) | Event::Notice(_) | Event::Mail(_) | Event::Consumer(_) => {}
         }
     }
 

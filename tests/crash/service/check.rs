@@ -97,6 +97,7 @@ async fn examine_log(log: Arc<SledLog>, pass: &Pass, faults: &mut Vec<String>) -
     let head = log.head().await?;
     office.follow_through().await?;
     equal("head after following through once more", &log.head().await?, &head, faults);
+    office.check_no_consumer_has_stopped().await?;
     let mut unknown = 0;
     if let Some(server) = &pass.server {
         unknown = resolve(office, &*mailer, server, faults).await?;

@@ -1,0 +1,119 @@
+//! What an act sets off: the processes' turn when this node has their lease, else a wait for the node that has it.
+
+use std::time::Duration;
+
+use bishui_infra::event_log::{LogError, Position};
+use strum::IntoEnumIterator;
+use tokio::time::Instant;
+
+use super::Office;
+use crate::error::OfficeError;
+use crate::lease::Work;
+use crate::process::{self, Process};
+use crate::projection::{ProjectionLine, REGISTER, Rebuilt};
+
+/// Pause between two looks at the checkpoints of another node, which wake nobody here when they move.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+impl Office {
+    /// Lets the processes take every step that recorded events call for, and brings the register level. Where another
+    /// node has the processes, waits for it to be past what is recorded now; a node that is gone is taken over from
+    /// when its lease is over. When that takes longer than the settings allow, what is recorded stays recorded and is
+    /// followed through later.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn follow_through(&self) -> Result<(), OfficeError> {
+        let position = self.log().head().await?;
+        let mut head = self.log().watch();
+        let patience = Instant::now() + self.settings.wait_within;
+        while !self.run_processes().await? && !self.processes_are_past(position).await? {
+            if Instant::now() >= patience {
+                tracing::warn!(position = position.0, "another node has not followed this through in time");
+                break;
+            }
+            tokio::select! {
+                _ = head.changed() => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+        self.bring_level().await
+    }
+
+    /// Gives the processes a turn if their lease is free or held here, and brings the register level. Waits for nobody.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn advance(&self) -> Result<(), OfficeError> {
+        self.run_processes().await?;
+        self.bring_level().await
+    }
+
+    /// Brings the register level with the log, as far as it can be read.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn bring_level(&self) -> Result<(), OfficeError> {
+        self.projections.bring_level(&self.records, self.now()).await
+    }
+
+    /// Waits until what is read shows `position`: until the register has taken it in. For a receipt's position that
+    /// includes all that followed from the act.
+    ///
+    /// # Errors
+    /// It was not reached within `within`.
+    pub async fn wait_for(&self, position: Position, within: Duration) -> Result<(), OfficeError> {
+        if self.register().position() < position && self.log().head().await? >= position {
+            self.bring_level().await?;
+        }
+        self.projections.wait_for(position, within).await
+    }
+
+    /// The projections, with how far they are behind the log.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn projections(&self) -> Result<Vec<ProjectionLine>, OfficeError> {
+        Ok(self.projections.lines(self.log().head().await?))
+    }
+
+    /// Builds a projection anew beside the one in service, and switches to it when it is level.
+    ///
+    /// # Errors
+    /// No projection has this name, an event cannot be read, or the store fails; the one in service then stays.
+    pub async fn rebuild(&self, name: &str) -> Result<Rebuilt, OfficeError> {
+        if name != REGISTER {
+            return Err(OfficeError::NotFound { what: "a projection of this name".to_owned() });
+        }
+        self.projections.rebuild(&self.records, self.now()).await
+    }
+
+    /// Runs the processes to the head; false when another node has them.
+    async fn run_processes(&self) -> Result<bool, OfficeError> {
+        let _turn = self.turns.processes.lock().await;
+        let Some(lease) = self.leases.turn(&**self.log(), Work::Processes).await? else { return Ok(false) };
+        match process::run_all(self, &lease).await {
+            Err(OfficeError::Log(LogError::Deposed { .. } | LogError::CheckpointMoved { .. })) => {
+                self.leases.lost(Work::Processes);
+                Ok(false)
+            }
+            ran => {
+                let ended = self.leases.done(&**self.log(), Work::Processes, &lease).await;
+                ran?;
+                ended?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Whether every process is done with the events up to `position`, or has stopped.
+    async fn processes_are_past(&self, position: Position) -> Result<bool, OfficeError> {
+        for process in Process::iter() {
+            let done = self.log().checkpoint(&process.checkpoint()).await?;
+            if done < position && self.records.consumer(&process.to_string()).await?.0.open(done.0).is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

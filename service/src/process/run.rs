@@ -1,0 +1,159 @@
+//! Turns of the processes: each is taken along the log from its checkpoint, and stops at an event it cannot get past.
+
+use bishui_domain::consumer::{ConsumerEvent, ConsumerFile, Stop};
+use bishui_infra::event_log::{Batch, Idempotency, Lease, LogError, Position, Recorded};
+use strum::IntoEnumIterator;
+use uuid::Uuid;
+
+use super::Process;
+use crate::error::OfficeError;
+use crate::incident::in_words;
+use crate::office::Office;
+use crate::records::{Draft, stream};
+
+/// Events a process reads at a time.
+const PAGE: usize = 500;
+/// Times a step is decided again when another writer was first.
+const ATTEMPTS_MAX: usize = 20;
+
+/// Gives every process its turn until none has anything left to do. A process that stops at an event does not hold up
+/// the others.
+pub(crate) async fn run_all(office: &Office, lease: &Lease) -> Result<(), OfficeError> {
+    loop {
+        let mut progressed = false;
+        for process in Process::iter() {
+            progressed |= Turn { office, process, lease }.run().await?;
+        }
+        if !progressed {
+            return Ok(());
+        }
+    }
+}
+
+/// A turn of one process, under the lease that its batches carry. The checkpoint carries none: whoever moves it has
+/// recorded the steps before it under a lease, and a node that finds it moved stops and reads it again.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    office: &'a Office,
+    process: Process,
+    lease: &'a Lease,
+}
+
+impl Turn<'_> {
+    /// Takes the process to the end of the log, or to the event it cannot get past; true when it came further.
+    async fn run(self) -> Result<bool, OfficeError> {
+        let log = self.office.log();
+        let name = self.process.checkpoint();
+        let mut done = log.checkpoint(&name).await?;
+        let mut progressed = false;
+        loop {
+            let stopped = self.office.stops.of(self.process).is_some_and(|tried| tried.position.0 == done.0 + 1);
+            let page = log.read_all(done, if stopped { 1 } else { PAGE }).await?;
+            let Some(last) = page.last().map(|last| last.position) else { return Ok(progressed) };
+            let reached = self.pass(done, &page).await?;
+            if reached > done {
+                log.move_checkpoint(&name, done, reached).await?;
+                (done, progressed) = (reached, true);
+            }
+            if reached < last {
+                return Ok(progressed);
+            }
+        }
+    }
+
+    /// Takes the steps that the events of a page call for; gives the last position it is done with.
+    async fn pass(self, done: Position, page: &[Recorded]) -> Result<Position, OfficeError> {
+        let Self { office, process, .. } = self;
+        let mut reached = done;
+        let (file, _) = office.records.consumer(&process.to_string()).await?;
+        for cause in page {
+            if !process.concerns(&cause.kind) || file.skips(cause.position.0) {
+                reached = cause.position;
+                continue;
+            }
+            if !office.stops.may_try(process, cause.position, file.retries, office.now()) {
+                return Ok(reached);
+            }
+            match self.take_step(cause).await {
+                Ok(()) => reached = cause.position,
+                Err(error) if error.lies_in_the_event() => {
+                    self.stop(cause, &file, &error).await?;
+                    return Ok(reached);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if office.stops.of(process).is_some_and(|tried| tried.position <= reached) {
+            office.stops.passed(process);
+        }
+        Ok(reached)
+    }
+
+    /// Records once that the process cannot get past an event, and when it is tried again.
+    async fn stop(self, cause: &Recorded, file: &ConsumerFile, error: &OfficeError) -> Result<(), OfficeError> {
+        let Self { office, process, lease } = self;
+        office.stops.failed(process, cause.position, file.retries, office.now());
+        let Position(position) = cause.position;
+        if file.stopped.as_ref().is_some_and(|stop| stop.position == position) {
+            return Ok(());
+        }
+        tracing::error!(error = error as &dyn std::error::Error, %process, position, "a process has stopped at an event");
+        let (event, kind, code) = (cause.id, cause.kind.clone(), error.code().to_owned());
+        let stream = cause.stream.as_str().to_owned();
+        let stop = Stop { position, event, kind, stream, code, error: in_words(error) };
+        let name = process.to_string();
+        let (_, version) = office.records.consumer(&name).await?;
+        let mut draft = Draft::default();
+        draft.write(stream::consumer(&name), version, [ConsumerEvent::ConsumerStopped(stop)]);
+        let batch = Batch {
+            id: Uuid::new_v5(&cause.id, format!("{process}/stopped").as_bytes()),
+            recorded_at: office.now(),
+            // Not the actor of a step: a stop does not answer its event.
+            actor: format!("consumer/{process}"),
+            causation: Some(cause.id),
+            correlation: cause.correlation,
+            idempotency: Some(Idempotency { key: format!("stopped/{process}/{}", cause.id), request: cause.id }),
+            lease: Some(lease.clone()),
+            writes: draft.into_writes(),
+        };
+        match office.log().append(batch).await {
+            // A person asked for something meanwhile: the next attempt records the stop.
+            Ok(_) | Err(LogError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn take_step(self, cause: &Recorded) -> Result<(), OfficeError> {
+        let Self { office, process, lease } = self;
+        let id = Uuid::new_v5(&cause.id, process.to_string().as_bytes());
+        let key = format!("process/{process}/{}", cause.id);
+        for _ in 0..ATTEMPTS_MAX {
+            let draft = process.step(office, cause).await?;
+            if draft.is_empty() {
+                return Ok(());
+            }
+            let batch = Batch {
+                id,
+                recorded_at: office.now(),
+                actor: process.checkpoint(),
+                causation: Some(cause.id),
+                correlation: cause.correlation,
+                idempotency: Some(Idempotency { key: key.clone(), request: cause.id }),
+                lease: Some(lease.clone()),
+                writes: draft.into_writes(),
+            };
+            match office.log().append(batch).await {
+                Ok(appended) => {
+                    let (first, last) = (appended.first.0, appended.last.0);
+                    tracing::info!(%process, causation = %cause.id, correlation = ?cause.correlation, first, last, "a step is recorded");
+                    return Ok(());
+                }
+                Err(LogError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let what =
+            format!("other writers were first at every attempt of process {process} at event {}", cause.position);
+        Err(LogError::Unavailable { what, source: None }.into())
+    }
+}
