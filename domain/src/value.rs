@@ -59,6 +59,17 @@ impl Value {
         Self(BigRational::new(round_half_even(&(&self.0 * &scale)), scale))
     }
 
+    /// The largest whole number of units of the last of `decimals` places that is not above the value, and whether the
+    /// value lies above it; outside 64 bits it is the nearest end, and counts as not exact.
+    pub fn floor_at(&self, decimals: u8) -> (i64, bool) {
+        let scaled = &self.0 * power_of_ten(u32::from(decimals));
+        match scaled.floor().to_integer().to_i64() {
+            Some(units) => (units, !scaled.is_integer()),
+            None if scaled.is_negative() => (i64::MIN, true),
+            None => (i64::MAX, true),
+        }
+    }
+
     /// Text with exactly `decimals` places, half to even.
     pub fn to_fixed(&self, decimals: u8) -> String {
         let digits = round_half_even(&(&self.0 * power_of_ten(u32::from(decimals))));
@@ -186,6 +197,20 @@ mod tests {
             ("1", 2, "1.00"),
         ] {
             assert_eq!(value(text).to_fixed(decimals), expected);
+        }
+    }
+
+    #[test]
+    fn a_floor_tells_whether_it_is_exact() {
+        for (text, decimals, expected) in [
+            ("0.05", 2, (5, false)),
+            ("0.059", 2, (5, true)),
+            ("-0.051", 2, (-6, true)),
+            ("3", 0, (3, false)),
+            ("100000000000000000000", 0, (i64::MAX, true)),
+            ("-100000000000000000000", 0, (i64::MIN, true)),
+        ] {
+            assert_eq!(value(text).floor_at(decimals), expected, "{text}");
         }
     }
 
