@@ -13,7 +13,8 @@ use crate::ids::{CountyId, SectionId};
 use crate::monthly::{QUARTER_MONTHS_MIN, monthly_values, value_over};
 use crate::period::{Month, Period};
 use crate::plan::Section;
-use crate::plan::book::{PlanBook, PlanRevision, RevisionNumber};
+use crate::plan::book::{PlanBook, RevisionNumber};
+use crate::plan::revision::PlanRevision;
 use crate::readings::MonthReadings;
 use crate::refusal::Refusal;
 use crate::verdict::SectionVerdict;
@@ -303,7 +304,7 @@ pub struct Rejudgement {
 pub fn rejudge(book: &PlanBook, section: &SectionId, period: Period, dossier: &Dossier) -> Option<Rejudgement> {
     let standing = dossier.file.judged.get(&period)?;
     let revision = book.revision(standing.revision)?;
-    let section = revision.plan.section(section)?;
+    let section = revision.section(section)?;
     let judged = judge(book, revision, section, period, dossier);
     if judged.assessment == standing.assessment {
         return None;
