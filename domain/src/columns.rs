@@ -1,8 +1,8 @@
 //! Many assessments at once, column by column: whole rounds, whole years, and what-if questions (R1).
 //!
 //! It gives exactly what [`crate::assessment::assess`] gives, without the explanation; a decision is taken and explained
-//! by that function alone. A value is kept as a [`Cell`], a 32-bit integer that lies on the same side of every limit as
-//! the exact value does, and one comparison a limit decides 4 to 16 rows at a time.
+//! by that function alone. A value is kept as a [`Cell`], a 16-bit integer that lies on the same side of every limit as
+//! the exact value does, and one comparison a limit decides 8 or more rows at a time.
 //!
 //! For each row the kernel collects, for every class, the set of indicators whose value exceeds the class's limit. These
 //! sets are nested, so the class is the number of them that are not empty, the unmet indicators are the set of the
@@ -29,9 +29,9 @@ use lane::{LANES, Lane};
 /// Section-periods as columns. A row is one section in one period.
 #[derive(Debug, Clone, Default)]
 pub struct Columns {
-    values: [Vec<i32>; LANES],
+    values: [Vec<i16>; LANES],
     /// Detection limits, in rows up to the last one that has one; empty where every value was measured.
-    below: [Vec<i32>; LANES],
+    below: [Vec<i16>; LANES],
     bodies: Vec<Body>,
     targets: Vec<Target>,
     declared: Vec<Option<Reason>>,

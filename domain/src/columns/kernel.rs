@@ -14,28 +14,32 @@ use crate::standard::{Target, WaterClass};
 /// Rows of a block, the last one apart.
 pub const ROWS_PER_BLOCK: usize = 512;
 
-/// A set of indicators for every row of a block.
-type Sets = [u32; ROWS_PER_BLOCK];
+/// One number for every row of a block.
+type Numbers = [u16; ROWS_PER_BLOCK];
+/// Half of a set of indicators for every row: the first sixteen indicators, or the others. Numbers as wide as the
+/// values let one instruction work on as many rows of either.
+type Halves = [Numbers; 2];
 /// For every class Ⅰ to Ⅴ and every row: the indicators above the class's limit.
-type Above = [Sets; 5];
+type Above = [Halves; 5];
 
-const NONE: Sets = [0; ROWS_PER_BLOCK];
+const NONE: Halves = [[0; ROWS_PER_BLOCK]; 2];
 const NONE_ABOVE: Above = [NONE; 5];
 
 /// The assessments of up to [`ROWS_PER_BLOCK`] rows.
 pub struct Block {
     first: usize,
     len: usize,
+    targets: [Target; ROWS_PER_BLOCK],
     declared: [Option<Reason>; ROWS_PER_BLOCK],
     /// All bits for a row that is assessed, none for one that is not.
-    assessed: Sets,
+    assessed: Numbers,
     /// Number of classes exceeded: 0 for class Ⅰ, 5 for inferior Ⅴ.
-    class: [u32; ROWS_PER_BLOCK],
-    evaluated: Sets,
-    undecidable: Sets,
-    missing: Sets,
-    unmet: Sets,
-    worst: Sets,
+    class: Numbers,
+    evaluated: Halves,
+    undecidable: Halves,
+    missing: Halves,
+    unmet: Halves,
+    worst: Halves,
 }
 
 /// The assessment of one row.
@@ -62,9 +66,10 @@ impl Block {
         Self {
             first: 0,
             len: 0,
+            targets: [Target::I; ROWS_PER_BLOCK],
             declared: [None; ROWS_PER_BLOCK],
-            assessed: NONE,
-            class: NONE,
+            assessed: [0; ROWS_PER_BLOCK],
+            class: [0; ROWS_PER_BLOCK],
             evaluated: NONE,
             undecidable: NONE,
             missing: NONE,
@@ -90,32 +95,38 @@ impl Block {
         let verdict = match self.declared[at] {
             Some(reason) => Verdict::Unassessed(reason),
             None if !assessed => Verdict::Unassessed(Reason::InsufficientData),
-            None if self.unmet[at] == 0 => Verdict::Met,
+            None if set(&self.unmet, at).is_empty() => Verdict::Met,
             None => Verdict::Unmet,
         };
         Row {
             verdict,
-            class: assessed.then(|| CLASSES[self.class[at] as usize]),
-            evaluated: IndicatorSet(self.evaluated[at]),
-            undecidable: IndicatorSet(self.undecidable[at]),
-            missing: IndicatorSet(self.missing[at]),
-            unmet: IndicatorSet(self.unmet[at]),
-            worst: IndicatorSet(self.worst[at]),
+            class: assessed.then(|| CLASSES[usize::from(self.class[at])]),
+            evaluated: set(&self.evaluated, at),
+            undecidable: set(&self.undecidable, at),
+            missing: set(&self.missing, at),
+            unmet: set(&self.unmet, at),
+            worst: set(&self.worst, at),
         }
     }
 
     /// Rows of each class, Ⅰ to inferior Ⅴ, among those assessed.
-    pub(super) fn classes(&self) -> [u32; 6] {
-        [0, 1, 2, 3, 4, 5].map(|class: u32| {
+    pub(super) fn classes(&self) -> [u16; 6] {
+        [0, 1, 2, 3, 4, 5].map(|class: u16| {
             let rows = self.class[..self.len].iter().zip(&self.assessed);
-            rows.map(|(own, assessed)| u32::from(*own == class) & assessed).sum()
+            rows.map(|(own, assessed)| u16::from(*own == class) & assessed).sum()
         })
     }
 
     /// Rows that are unmet.
-    pub(super) fn unmet(&self) -> u32 {
-        self.unmet[..self.len].iter().map(|unmet| u32::from(*unmet != 0)).sum()
+    pub(super) fn unmet(&self) -> u16 {
+        let [first, second] = &self.unmet;
+        first[..self.len].iter().zip(second).map(|(first, second)| u16::from(first | second != 0)).sum()
     }
+}
+
+/// The set of the row at this place.
+fn set([first, second]: &Halves, at: usize) -> IndicatorSet {
+    IndicatorSet(u32::from(first[at]) | u32::from(second[at]) << u16::BITS)
 }
 
 /// Assesses all rows against `limits` and gives them to `each`, a block at a time, in order.
@@ -125,75 +136,107 @@ pub fn assess(columns: &Columns, limits: &Limits, required: IndicatorSet, mut ea
     for first in (0..columns.rows()).step_by(ROWS_PER_BLOCK) {
         let rows = first..columns.rows().min(first + ROWS_PER_BLOCK);
         (block.first, block.len) = (first, rows.len());
-        above.iter_mut().chain(undecidable.iter_mut()).for_each(|class| class.fill(0));
-        block.evaluated.fill(0);
+        for set in above.iter_mut().chain(undecidable.iter_mut()).chain([&mut block.evaluated]) {
+            *set = NONE;
+        }
+        let mut cannot = false;
         for lane in Lane::all() {
-            let (limits, bit) = (&limits.lanes[lane.0], IndicatorSet::bit(lane.indicator()));
+            let (limits, indicator) = (&limits.lanes[lane.0], lane.indicator() as usize);
+            let (half, bit) = (indicator / 16, 1 << (indicator % 16));
             let values = part(&columns.values[lane.0], &rows);
-            collect_present(values, bit, &mut block.evaluated);
-            collect_above(values, limits, bit, &mut above);
-            collect_above(part(&columns.below[lane.0], &rows), limits, bit, &mut undecidable);
+            collect_present(values, bit, &mut block.evaluated[half]);
+            collect_above(values, limits, bit, above.each_mut().map(|halves| &mut halves[half]));
+            let below = part(&columns.below[lane.0], &rows);
+            cannot |= !below.is_empty();
+            collect_above(below, limits, bit, undecidable.each_mut().map(|halves| &mut halves[half]));
         }
         block.declared[..rows.len()].copy_from_slice(&columns.declared[rows.clone()]);
-        block.conclude(&mut above, &undecidable, &columns.targets[rows], required);
+        block.targets[..rows.len()].copy_from_slice(&columns.targets[rows]);
+        block.leave_out(cannot, &mut above, &undecidable);
+        block.conclude(&above, required);
         each(&block);
     }
 }
 
 /// The part of a column that belongs to `rows`; less where the column ends.
-fn part<'a>(column: &'a [i32], rows: &Range<usize>) -> &'a [i32] {
+fn part<'a>(column: &'a [i16], rows: &Range<usize>) -> &'a [i16] {
     &column[rows.start.min(column.len())..rows.end.min(column.len())]
 }
 
-fn collect_present(values: &[i32], bit: u32, present: &mut Sets) {
+fn collect_present(values: &[i16], bit: u16, present: &mut Numbers) {
     for (present, value) in present.iter_mut().zip(values) {
-        *present |= u32::from(*value != MISSING) * bit;
+        *present |= u16::from(*value != MISSING) * bit;
     }
 }
 
-fn collect_above(values: &[i32], limits: &[i32; 5], bit: u32, above: &mut Above) {
-    for (above, limit) in above.iter_mut().zip(limits) {
-        for (above, value) in above.iter_mut().zip(values) {
-            *above |= u32::from(value > limit) * bit;
-        }
+fn collect_above(values: &[i16], limits: &[i16; 5], bit: u16, above: [&mut Numbers; 5]) {
+    let [one, two, three, four, five] = above;
+    let above = one.iter_mut().zip(two).zip(three).zip(four).zip(five);
+    for (value, ((((one, two), three), four), five)) in values.iter().zip(above) {
+        *one |= u16::from(*value > limits[0]) * bit;
+        *two |= u16::from(*value > limits[1]) * bit;
+        *three |= u16::from(*value > limits[2]) * bit;
+        *four |= u16::from(*value > limits[3]) * bit;
+        *five |= u16::from(*value > limits[4]) * bit;
     }
 }
 
 /// The set of each row's target class.
-fn pick(above: &Above, targets: &[Target], picked: &mut Sets) {
-    const CLASSES: [Target; 5] = [Target::I, Target::II, Target::III, Target::IV, Target::V];
-    picked.fill(0);
-    for (sets, class) in above.iter().zip(CLASSES) {
-        for ((picked, set), target) in picked.iter_mut().zip(sets).zip(targets) {
-            *picked |= u32::from(*target == class) * set;
-        }
+fn pick(above: [&Numbers; 5], targets: &[Target; ROWS_PER_BLOCK], picked: &mut Numbers) {
+    let [one, two, three, four, five] = above;
+    let above = one.iter().zip(two).zip(three).zip(four).zip(five);
+    for ((picked, target), ((((one, two), three), four), five)) in picked.iter_mut().zip(targets).zip(above) {
+        let of = |class: Target, set: &u16| u16::from(*target == class) * set;
+        let (better, worse) = (of(Target::I, one) | of(Target::II, two), of(Target::IV, four) | of(Target::V, five));
+        *picked = better | of(Target::III, three) | worse;
     }
 }
 
 impl Block {
-    /// From the sets of each class to the verdict of each row.
-    fn conclude(&mut self, above: &mut Above, undecidable: &Above, targets: &[Target], required: IndicatorSet) {
-        pick(undecidable, targets, &mut self.undecidable);
-        for sets in above.iter_mut().chain([&mut self.evaluated]) {
-            sets.iter_mut().zip(&self.undecidable).for_each(|(set, cannot)| *set &= !cannot);
+    /// Takes the indicators that cannot be judged out of all sets.
+    fn leave_out(&mut self, cannot: bool, above: &mut Above, undecidable: &Above) {
+        self.undecidable = NONE;
+        if !cannot {
+            return;
         }
-        self.class.fill(0);
-        self.worst = self.evaluated;
-        for sets in above.iter() {
-            for ((class, worst), set) in self.class.iter_mut().zip(&mut self.worst).zip(sets) {
-                *class += u32::from(*set != 0);
-                *worst = if *set == 0 { *worst } else { *set };
+        for half in 0..2 {
+            pick(undecidable.each_ref().map(|halves| &halves[half]), &self.targets, &mut self.undecidable[half]);
+            for sets in above.iter_mut().chain([&mut self.evaluated]) {
+                sets[half].iter_mut().zip(&self.undecidable[half]).for_each(|(set, cannot)| *set &= !cannot);
             }
         }
-        let rows = self.evaluated.iter().zip(&self.declared);
-        for ((assessed, missing), (evaluated, declared)) in self.assessed.iter_mut().zip(&mut self.missing).zip(rows) {
-            *missing = required.0 & !evaluated;
-            let holds = [declared.is_none(), *missing == 0, *evaluated != 0].map(u32::from);
-            *assessed = holds.into_iter().fold(1, BitAnd::bitand) * u32::MAX;
+    }
+
+    /// From the sets of each class to the verdict of each row.
+    fn conclude(&mut self, above: &Above, required: IndicatorSet) {
+        self.class = [0; ROWS_PER_BLOCK];
+        self.worst = self.evaluated;
+        for [first, second] in above {
+            let [worst_first, worst_second] = &mut self.worst;
+            let worst = worst_first.iter_mut().zip(worst_second);
+            for ((class, worst), (first, second)) in self.class.iter_mut().zip(worst).zip(first.iter().zip(second)) {
+                let exceeded = u16::from(first | second != 0);
+                let (kept, taken) = (exceeded.wrapping_sub(1), exceeded.wrapping_neg());
+                *class += exceeded;
+                *worst.0 = *worst.0 & kept | first & taken;
+                *worst.1 = *worst.1 & kept | second & taken;
+            }
         }
-        pick(above, targets, &mut self.unmet);
-        for sets in [&mut self.unmet, &mut self.worst] {
-            sets.iter_mut().zip(&self.assessed).for_each(|(set, assessed)| *set &= assessed);
+        let needed = [required.0 & u32::from(u16::MAX), required.0 >> u16::BITS];
+        let needed = needed.map(|half| u16::try_from(half).expect("half of the bits"));
+        let ([first, second], [missing_first, missing_second]) = (&self.evaluated, &mut self.missing);
+        let missing = missing_first.iter_mut().zip(missing_second);
+        let rows = first.iter().zip(second).zip(&self.declared);
+        for ((assessed, missing), ((first, second), declared)) in self.assessed.iter_mut().zip(missing).zip(rows) {
+            (*missing.0, *missing.1) = (needed[0] & !first, needed[1] & !second);
+            let holds = [declared.is_none(), *missing.0 | *missing.1 == 0, first | second != 0].map(u16::from);
+            *assessed = holds.into_iter().fold(1, BitAnd::bitand) * u16::MAX;
+        }
+        for half in 0..2 {
+            pick(above.each_ref().map(|halves| &halves[half]), &self.targets, &mut self.unmet[half]);
+            for sets in [&mut self.unmet[half], &mut self.worst[half]] {
+                sets.iter_mut().zip(&self.assessed).for_each(|(set, assessed)| *set &= assessed);
+            }
         }
     }
 }

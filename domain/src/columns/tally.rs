@@ -23,10 +23,10 @@ impl Tally {
         for (sum, rows) in self.classes.iter_mut().zip(classes) {
             *sum += u64::from(rows);
         }
-        let (assessed, unmet) = (classes.iter().sum::<u32>(), block.unmet());
-        self.unmet += u64::from(unmet);
-        self.met += u64::from(assessed - unmet);
-        self.unassessed += block.rows().len() as u64 - u64::from(assessed);
+        let (assessed, unmet) = (classes.into_iter().map(u64::from).sum::<u64>(), u64::from(block.unmet()));
+        self.unmet += unmet;
+        self.met += assessed - unmet;
+        self.unassessed += block.rows().len() as u64 - assessed;
     }
 }
 

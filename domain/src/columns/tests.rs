@@ -34,12 +34,19 @@ fn amounts_of(indicator: Indicator) -> BoxedStrategy<Amount> {
         rows.flat_map(|row| row.limits).collect()
     };
     // Steps at the places that are kept, just beyond them, and at the last place a decimal has.
-    let step =
-        select(vec![dec!(0), dec!(0.000001), dec!(0.0000001), dec!(0.00000001), dec!(0.0000000000000000000000001)]);
+    let step = select(vec![
+        dec!(0),
+        dec!(0.001),
+        dec!(0.0001),
+        dec!(0.00001),
+        dec!(0.0000001),
+        dec!(0.00000001),
+        dec!(0.0000000000000000000000001),
+    ]);
     let beside = (select(if limits.is_empty() { vec![dec!(1)] } else { limits }), step, any::<bool>())
         .prop_map(|(limit, step, above)| if above { limit + step } else { (limit - step).max(Decimal::ZERO) });
     let anywhere = (0i64..1_000_000_000, 0u32..20).prop_map(|(mantissa, scale)| Decimal::new(mantissa, scale));
-    let huge = select(vec![dec!(107.3741823), dec!(107.3741824), dec!(1000000), Decimal::MAX]);
+    let huge = select(vec![dec!(1.6383), dec!(16.384), dec!(163.84), dec!(1000000), Decimal::MAX]);
     let number = prop_oneof![6 => beside, 3 => anywhere, 1 => huge];
     (number, prop::bool::weighted(0.25))
         .prop_map(|(number, below)| if below { Amount::Below(number) } else { Amount::Measured(number) })
@@ -183,7 +190,7 @@ fn every_limit_is_compared_as_the_decimal_path_compares_it() {
 }
 
 fn cell(indicator: Indicator, amount: &str) -> Cell {
-    Cell::of(indicator, &PeriodValue::of(amount.parse().expect(amount)), &RuleSet::default())
+    Cell::of(indicator, &PeriodValue::of(amount.parse().expect(amount)), &RuleSet::default()).expect("assessed")
 }
 
 /// Rows with one value of ammonia each; nothing is required.
@@ -219,12 +226,14 @@ fn a_changed_value_target_or_limit_changes_what_depends_on_it() {
 #[test]
 fn limits_that_have_no_exact_code_are_refused() {
     let with = |indicator, limits| Limits::standard().with(indicator, Body::River, limits).err();
-    let limit = dec!(0.00000001);
-    assert_eq!(with(Indicator::Hg, [limit; 5]), Some(UnfitLimit::OutOfRange { indicator: Indicator::Hg, limit }));
-    let limit = dec!(200);
-    assert_eq!(with(Indicator::Cod, [limit; 5]), Some(UnfitLimit::OutOfRange { indicator: Indicator::Cod, limit }));
-    let limit = dec!(-1);
-    assert_eq!(with(Indicator::Do, [limit; 5]), Some(UnfitLimit::OutOfRange { indicator: Indicator::Do, limit }));
+    for (indicator, limit, places, most) in [
+        (Indicator::Hg, dec!(0.00000001), 7, dec!(0.0016383)),
+        (Indicator::Cod, dec!(163.84), 2, dec!(163.83)),
+        (Indicator::Do, dec!(-1), 3, dec!(16.383)),
+    ] {
+        assert_eq!(with(indicator, [limit; 5]), Some(UnfitLimit::OutOfRange { indicator, limit, places, most }));
+    }
+    assert_eq!(with(Indicator::Cod, [dec!(163.83); 5]), None);
     let falling = [dec!(5), dec!(4), dec!(3), dec!(2), dec!(1)];
     assert_eq!(with(Indicator::Do, falling), None);
     assert_eq!(with(Indicator::Cod, falling), Some(UnfitLimit::Unordered { indicator: Indicator::Cod }));

@@ -49,7 +49,9 @@ pub fn divide(mut plan: Plan) -> (Plan, Vec<Entries>) {
     sections.into_iter().zip(&mut places).for_each(|(section, part)| parts[part].section.push(section));
     tasks.into_iter().zip(&mut places).for_each(|(task, part)| parts[part].task.push(task));
     let rest = parts.split_off(1);
-    parts.into_iter().for_each(|first| add(&mut plan, first));
+    for first in parts {
+        add(&mut plan, first);
+    }
     (plan, rest)
 }
 
@@ -118,7 +120,9 @@ mod tests {
             for part in &rest {
                 assert!(serde_json::to_string(part).expect("JSON").len() < 1 << 20);
             }
-            rest.into_iter().for_each(|part| add(&mut first, part));
+            for part in rest {
+                add(&mut first, part);
+            }
             assert!(first == whole, "{sections} sections with notes of {note}");
         }
     }

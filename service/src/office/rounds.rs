@@ -16,6 +16,9 @@ use super::{Decided, Office};
 use crate::error::OfficeError;
 use crate::records::{Draft, stream};
 
+/// Most sections in one event of a corrected round, so that a payload stays below the log's bound.
+const SECTIONS_PER_CORRECTION_MAX: usize = 10_000;
+
 /// Corrected assessments, by the rounds and counties they belong to.
 #[derive(Debug, Default)]
 pub(super) struct Corrections {
@@ -143,8 +146,12 @@ impl Office {
     ) -> Result<(), OfficeError> {
         for (period, sections) in corrections.rounds {
             let version = self.records.version(&stream::round(period)).await?;
-            let event = RoundEvent::RoundCorrected { period, reason: reason.to_owned(), sections };
-            draft.write(stream::round(period), version, [event]);
+            let event = |sections: &[SectionId]| RoundEvent::RoundCorrected {
+                period,
+                reason: reason.to_owned(),
+                sections: sections.to_vec(),
+            };
+            draft.write(stream::round(period), version, sections.chunks(SECTIONS_PER_CORRECTION_MAX).map(event));
         }
         for (county, rounds) in corrections.counties {
             let version = self.records.version(&stream::county(&county)).await?;
