@@ -150,22 +150,15 @@ fn columns_give_what_the_decimal_path_gives() {
 }
 
 #[test]
-fn the_comparison_notices_a_limit_that_is_off_by_the_smallest_step() {
-    for lane in Lane::all() {
-        for shift in [-1, 1] {
-            let mut limits = Limits::standard();
-            limits.lanes[lane.0].iter_mut().for_each(|code| *code += shift);
-            let noticed = compare(&limits, 0).is_err();
-            assert!(noticed, "{} in {:?} shifted by {shift}", lane.indicator(), lane.body());
-        }
-    }
+fn the_comparison_notices_limits_that_are_exclusive() {
+    let mut limits = Limits::standard();
+    limits.lanes.iter_mut().flatten().for_each(|code| *code -= 1);
+    compare(&limits, 0).expect_err("a value on its limit is inside");
 }
 
 /// Every limit of every indicator and target, on it and beside it by less than any place that is kept.
-#[test]
-fn every_limit_is_compared_as_the_decimal_path_compares_it() {
+fn cases_on_limits() -> Vec<Case> {
     const TINY: Decimal = dec!(0.00000000000000000001);
-    let rules = RuleSet { required_indicators: vec![], ..RuleSet::default() };
     let mut cases = Vec::new();
     for lane in Lane::all() {
         let row =
@@ -182,10 +175,26 @@ fn every_limit_is_compared_as_the_decimal_path_compares_it() {
             }
         }
     }
+    cases
+}
+
+#[test]
+fn every_limit_is_compared_as_the_decimal_path_compares_it_and_one_off_by_the_smallest_step_is_not() {
+    let rules = RuleSet { required_indicators: vec![], ..RuleSet::default() };
+    let cases = cases_on_limits();
     assert!(cases.len() > 2 * ROWS_PER_BLOCK, "several blocks, and a last one that is not full");
-    let rows = by_columns(&columns_of(&cases, &rules), &Limits::standard(), &rules);
-    for (case, row) in cases.iter().zip(rows) {
-        assert_eq!(row, by_decimals(case, &rules), "{case:?}");
+    let expected: Vec<_> = cases.iter().map(|case| by_decimals(case, &rules)).collect();
+    let columns = columns_of(&cases, &rules);
+    for ((case, row), expected) in cases.iter().zip(by_columns(&columns, &Limits::standard(), &rules)).zip(&expected) {
+        assert_eq!(row, *expected, "{case:?}");
+    }
+    for lane in Lane::all() {
+        for (class, shift) in (0..5).flat_map(|class| [(class, -1), (class, 1)]) {
+            let mut limits = Limits::standard();
+            limits.lanes[lane.0][class] += shift;
+            let shifted = by_columns(&columns, &limits, &rules);
+            assert!(shifted != expected, "{} in {:?}, class {class} by {shift}", lane.indicator(), lane.body());
+        }
     }
 }
 
