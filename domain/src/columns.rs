@@ -29,23 +29,32 @@ use lane::{LANES, Lane};
 /// Section-periods as columns. A row is one section in one period.
 #[derive(Debug, Clone, Default)]
 pub struct Columns {
-    values: [Vec<i16>; LANES],
-    /// Detection limits, in rows up to the last one that has one; empty where every value was measured.
-    below: [Vec<i16>; LANES],
+    blocks: Vec<Values>,
     bodies: Vec<Body>,
     targets: Vec<Target>,
     declared: Vec<Option<Reason>>,
 }
 
+/// The same rows of every column.
+type Lanes = [[i16; ROWS_PER_BLOCK]; LANES];
+
+/// The values of a block's rows: its columns one behind the other, so that a pass over all rows reads memory in order.
+#[derive(Debug, Clone)]
+struct Values {
+    values: Box<Lanes>,
+    /// Detection limits, where a row of the block has any.
+    below: Option<Box<Lanes>>,
+}
+
 impl Columns {
     /// No rows, with room for `rows`.
     pub fn with_capacity(rows: usize) -> Self {
-        let mut columns = Self::default();
-        columns.values.iter_mut().for_each(|lane| lane.reserve_exact(rows));
-        columns.bodies.reserve_exact(rows);
-        columns.targets.reserve_exact(rows);
-        columns.declared.reserve_exact(rows);
-        columns
+        Self {
+            blocks: Vec::with_capacity(rows.div_ceil(ROWS_PER_BLOCK)),
+            bodies: Vec::with_capacity(rows),
+            targets: Vec::with_capacity(rows),
+            declared: Vec::with_capacity(rows),
+        }
     }
 
     /// Adds a row and gives its number, from 0. Of two cells of one indicator the last one counts.
@@ -57,7 +66,9 @@ impl Columns {
         declared: Option<Reason>,
     ) -> usize {
         let row = self.rows();
-        self.values.iter_mut().for_each(|lane| lane.push(cell::MISSING));
+        if row.is_multiple_of(ROWS_PER_BLOCK) {
+            self.blocks.push(Values { values: Box::new(cell::NO_VALUES), below: None });
+        }
         self.bodies.push(body);
         self.targets.push(target);
         self.declared.push(declared);
@@ -90,14 +101,14 @@ impl Columns {
     /// There is no such row.
     pub fn set(&mut self, row: usize, indicator: Indicator, cell: Option<Cell>) {
         let Some(Lane(lane)) = Lane::of(indicator, self.bodies[row]) else { return };
-        self.values[lane][row] = cell.map_or(cell::MISSING, |cell| cell.value);
+        let (block, at) = (&mut self.blocks[row / ROWS_PER_BLOCK], row % ROWS_PER_BLOCK);
+        block.values[lane][at] = cell.map_or(cell::MISSING, |cell| cell.value);
         let below = cell.map_or(cell::MISSING, |cell| cell.below);
-        let limits = &mut self.below[lane];
-        if below != cell::MISSING && limits.len() <= row {
-            limits.resize(row + 1, cell::MISSING);
+        if below != cell::MISSING && block.below.is_none() {
+            block.below = Some(Box::new(cell::NO_VALUES));
         }
-        if let Some(limit) = limits.get_mut(row) {
-            *limit = below;
+        if let Some(limits) = &mut block.below {
+            limits[lane][at] = below;
         }
     }
 }

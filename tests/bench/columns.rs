@@ -2,8 +2,9 @@
 //!
 //! A program to look at, not a test: `cargo run --release -p bishui-tests --bin columns -- [--rows N] [--rounds N]
 //! [--json]`. Both work on the same rows in the same run, by turns, and must count the same classes. Of each the
-//! fastest turn is shown, since other work on the machine only ever adds time, and the one in the middle. It needs
-//! Python 3 with `venv`, and installs polars into the build directory.
+//! fastest turn is shown, since other work on the machine only ever adds time: rows in a second of processor time, which
+//! leaves out waiting for a processor, and rows in a second of the clock. It needs Linux and Python 3 with `venv`, and
+//! installs polars into the build directory.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -24,6 +25,8 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Packages of the other side.
 const PACKAGES: [&str; 2] = ["polars==2.1.0", "numpy==2.4.6"];
+/// Our own line of the table.
+const OURS: &str = "bishui, 1 thread";
 /// The other side's program.
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/columns_polars.py");
 
@@ -45,27 +48,48 @@ fn main() -> Result<(), Failure> {
         .map(|threads| Polars::start(&python, data.path(), options.rows, threads))
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
-    let mut times: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
+    let mut turns: BTreeMap<String, Vec<Turn>> = BTreeMap::new();
     let expected = counts(&columns);
     for _ in 0..options.rounds {
-        let start = Instant::now();
-        let counted = counts(&columns);
-        times.entry("bishui, 1 thread".to_owned()).or_default().push(start.elapsed());
-        same("bishui", &counted, &expected)?;
-        let start = Instant::now();
-        std::hint::black_box(counts(&below));
-        times.entry("bishui, 1 thread, detection limits in 10 columns".to_owned()).or_default().push(start.elapsed());
+        let (turn, counted) = Turn::of(|| counts(&columns))?;
+        turns.entry(OURS.to_owned()).or_default().push(turn);
+        same(OURS, &counted, &expected)?;
+        let (turn, _) = Turn::of(|| counts(&below))?;
+        turns.entry(format!("{OURS}, detection limits in 10 columns")).or_default().push(turn);
         for polars in &mut others {
             for form in polars.hello.forms.clone() {
-                let (time, counted) = polars.ask(&form)?;
+                let (turn, counted) = polars.ask(&form)?;
                 same(&form, &counted, &expected)?;
                 let threads = polars.hello.threads;
-                times.entry(format!("polars, {threads} threads, {form}")).or_default().push(time);
+                turns.entry(format!("polars, {threads} threads, {form}")).or_default().push(turn);
             }
         }
     }
-    print(&options, &others[0].hello.version, &expected, times);
+    print(&options, &others[0].hello.version, &expected, turns);
     Ok(())
+}
+
+/// How long one turn took.
+#[derive(Clone, Copy)]
+struct Turn {
+    wall: Duration,
+    cpu: Duration,
+}
+
+impl Turn {
+    /// The turn that `work` takes on this thread.
+    fn of<T>(work: impl FnOnce() -> T) -> Result<(Self, T), Failure> {
+        let (start, cpu) = (Instant::now(), on_processor()?);
+        let done = std::hint::black_box(work());
+        let wall = start.elapsed();
+        Ok((Self { wall, cpu: on_processor()?.saturating_sub(cpu) }, done))
+    }
+}
+
+/// How long this thread has been on a processor.
+fn on_processor() -> Result<Duration, Failure> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(Duration::from_nanos(text.split(' ').next().unwrap_or_default().parse()?))
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failure> {
@@ -94,30 +118,28 @@ fn same(who: &str, counted: &[u64; 7], expected: &[u64; 7]) -> Result<(), Failur
     if counted == expected { Ok(()) } else { Err(format!("{who} counts {counted:?} instead of {expected:?}").into()) }
 }
 
-fn print(options: &Options, version: &str, counts: &[u64; 7], times: BTreeMap<String, Vec<Duration>>) {
-    let per_second = |time: &Duration| options.rows as u128 * 1_000_000_000 / time.as_nanos().max(1);
-    let mut lines = Vec::new();
-    for (who, mut turns) in times {
-        turns.sort();
-        lines.push((who, per_second(&turns[0]), per_second(&turns[turns.len() / 2])));
-    }
-    lines.sort_by_key(|(_, fastest, _)| std::cmp::Reverse(*fastest));
-    let ours = lines.iter().find(|(who, ..)| who == "bishui, 1 thread").map_or(0, |(_, fastest, _)| *fastest);
-    let tenths = |fastest: u128| ours * 10 / fastest.max(1);
+fn print(options: &Options, version: &str, counts: &[u64; 7], turns: BTreeMap<String, Vec<Turn>>) {
+    let per_second = |time: Duration| options.rows as u128 * 1_000_000_000 / time.as_nanos().max(1);
+    let fastest =
+        |turns: &[Turn], of: fn(&Turn) -> Duration| per_second(turns.iter().map(of).min().unwrap_or_default());
+    let line = |(who, turns): (String, Vec<Turn>)| (who, fastest(&turns, |t| t.cpu), fastest(&turns, |t| t.wall));
+    let mut lines: Vec<_> = turns.into_iter().map(line).collect();
+    lines.sort_by_key(|(_, cpu, _)| std::cmp::Reverse(*cpu));
+    let ours = lines.iter().find(|(who, ..)| who == OURS).map_or(0, |(_, cpu, _)| *cpu);
+    let times = |cpu: u128| format!("{}.{}", ours / cpu.max(1), ours * 10 / cpu.max(1) % 10);
     if options.json {
-        let line = |(who, fastest, middle): &(String, u128, u128)| -> Value {
-            json!({ "who": who, "rows_per_second": fastest.to_string(), "middle_turn": middle.to_string(),
-                    "bishui_is_tenths_of_it": tenths(*fastest).to_string() })
+        let line = |(who, cpu, wall): &(String, u128, u128)| -> Value {
+            json!({ "who": who, "rows_per_cpu_second": cpu.to_string(), "rows_per_second": wall.to_string(),
+                    "bishui_is_times": times(*cpu) })
         };
         let lines: Vec<_> = lines.iter().map(line).collect();
         println!("{}", json!({ "rows": options.rows, "polars": version, "counts": counts, "lines": lines }));
         return;
     }
     println!("{} rows of 21 indicators; polars {version}; rows by class and unassessed: {counts:?}", options.rows);
-    println!("{:>12}  {:>12}  {:>9}", "rows/s", "middle turn", "bishui is");
-    for (who, fastest, middle) in lines {
-        let times = format!("{}.{}×", tenths(fastest) / 10, tenths(fastest) % 10);
-        println!("{fastest:>12}  {middle:>12}  {times:>9}  {who}");
+    println!("{:>14}  {:>14}  {:>9}", "rows/CPU second", "rows/second", "bishui is");
+    for (who, cpu, wall) in lines {
+        println!("{cpu:>15}  {wall:>14}  {:>8}×  {who}", times(cpu));
     }
 }
 
@@ -138,7 +160,8 @@ struct Hello {
 
 #[derive(Deserialize)]
 struct Answer {
-    nanoseconds: u64,
+    wall: u64,
+    cpu: u64,
     counts: [u64; 7],
 }
 
@@ -157,10 +180,11 @@ impl Polars {
         Ok(Self { child, asks, answers, hello })
     }
 
-    fn ask(&mut self, form: &str) -> Result<(Duration, [u64; 7]), Failure> {
+    fn ask(&mut self, form: &str) -> Result<(Turn, [u64; 7]), Failure> {
         writeln!(self.asks, "{form}")?;
         let answer: Answer = read(&mut self.answers)?;
-        Ok((Duration::from_nanos(answer.nanoseconds), answer.counts))
+        let turn = Turn { wall: Duration::from_nanos(answer.wall), cpu: Duration::from_nanos(answer.cpu) };
+        Ok((turn, answer.counts))
     }
 }
 

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 
 use rust_decimal::{Decimal, dec};
 
-use super::lane::Lane;
+use super::lane::{LANES, Lane};
+use super::{Lanes, ROWS_PER_BLOCK};
 use crate::indicator::{Direction, Indicator};
 use crate::monthly::{Derived, PeriodValue};
 use crate::plan::rules::{Comparison, RuleSet};
@@ -20,6 +21,8 @@ use crate::value::Value;
 
 /// The code of a value that is not there; smaller than the code of every number.
 pub(super) const MISSING: i16 = i16::MIN;
+/// Columns of a block without a value.
+pub(super) static NO_VALUES: Lanes = [[MISSING; ROWS_PER_BLOCK]; LANES];
 /// The largest code; that of a number has the odd bit, which no limit has.
 const CODE_MAX: i16 = i16::MAX;
 

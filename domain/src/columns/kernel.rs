@@ -3,11 +3,11 @@
 //! Every loop runs over slices of one length without a branch in its body, which the compiler turns into vector
 //! instructions of whatever width the target has.
 
-use std::ops::{BitAnd, Range};
+use std::ops::BitAnd;
 
 use super::cell::MISSING;
 use super::lane::Lane;
-use super::{Columns, IndicatorSet, Limits};
+use super::{Columns, IndicatorSet, Lanes, Limits, Values};
 use crate::assessment::{Reason, Verdict};
 use crate::standard::{Target, WaterClass};
 
@@ -133,43 +133,44 @@ fn set([first, second]: &Halves, at: usize) -> IndicatorSet {
 pub fn assess(columns: &Columns, limits: &Limits, required: IndicatorSet, mut each: impl FnMut(&Block)) {
     let mut block = Box::new(Block::empty());
     let (mut above, mut undecidable) = (Box::new(NONE_ABOVE), Box::new(NONE_ABOVE));
-    for first in (0..columns.rows()).step_by(ROWS_PER_BLOCK) {
+    for (number, Values { values, below }) in columns.blocks.iter().enumerate() {
+        let first = number * ROWS_PER_BLOCK;
         let rows = first..columns.rows().min(first + ROWS_PER_BLOCK);
         (block.first, block.len) = (first, rows.len());
-        for set in above.iter_mut().chain(undecidable.iter_mut()).chain([&mut block.evaluated]) {
-            *set = NONE;
-        }
-        let mut cannot = false;
-        for lane in Lane::all() {
-            let (limits, indicator) = (&limits.lanes[lane.0], lane.indicator() as usize);
-            let (half, bit) = (indicator / 16, 1 << (indicator % 16));
-            let values = part(&columns.values[lane.0], &rows);
-            collect_present(values, bit, &mut block.evaluated[half]);
-            collect_above(values, limits, bit, above.each_mut().map(|halves| &mut halves[half]));
-            let below = part(&columns.below[lane.0], &rows);
-            cannot |= !below.is_empty();
-            collect_above(below, limits, bit, undecidable.each_mut().map(|halves| &mut halves[half]));
-        }
+        (*above, block.evaluated) = (NONE_ABOVE, NONE);
+        collect(values, limits, &mut above, Some(&mut block.evaluated));
         block.declared[..rows.len()].copy_from_slice(&columns.declared[rows.clone()]);
         block.targets[..rows.len()].copy_from_slice(&columns.targets[rows]);
-        block.leave_out(cannot, &mut above, &undecidable);
+        block.undecidable = NONE;
+        if let Some(below) = below {
+            *undecidable = NONE_ABOVE;
+            collect(below, limits, &mut undecidable, None);
+            block.leave_out(&mut above, &undecidable);
+        }
         block.conclude(&above, required);
         each(&block);
     }
 }
 
-/// The part of a column that belongs to `rows`; less where the column ends.
-fn part<'a>(column: &'a [i16], rows: &Range<usize>) -> &'a [i16] {
-    &column[rows.start.min(column.len())..rows.end.min(column.len())]
+/// Collects the indicators above each class's limit, and those that are present.
+fn collect(values: &Lanes, limits: &Limits, above: &mut Above, mut present: Option<&mut Halves>) {
+    for lane in Lane::all() {
+        let (values, limits, indicator) = (&values[lane.0], &limits.lanes[lane.0], lane.indicator() as usize);
+        let (half, bit) = (indicator / 16, 1 << (indicator % 16));
+        if let Some(present) = &mut present {
+            collect_present(values, bit, &mut present[half]);
+        }
+        collect_above(values, limits, bit, above.each_mut().map(|halves| &mut halves[half]));
+    }
 }
 
-fn collect_present(values: &[i16], bit: u16, present: &mut Numbers) {
+fn collect_present(values: &[i16; ROWS_PER_BLOCK], bit: u16, present: &mut Numbers) {
     for (present, value) in present.iter_mut().zip(values) {
         *present |= u16::from(*value != MISSING) * bit;
     }
 }
 
-fn collect_above(values: &[i16], limits: &[i16; 5], bit: u16, above: [&mut Numbers; 5]) {
+fn collect_above(values: &[i16; ROWS_PER_BLOCK], limits: &[i16; 5], bit: u16, above: [&mut Numbers; 5]) {
     let [one, two, three, four, five] = above;
     let above = one.iter_mut().zip(two).zip(three).zip(four).zip(five);
     for (value, ((((one, two), three), four), five)) in values.iter().zip(above) {
@@ -194,11 +195,7 @@ fn pick(above: [&Numbers; 5], targets: &[Target; ROWS_PER_BLOCK], picked: &mut N
 
 impl Block {
     /// Takes the indicators that cannot be judged out of all sets.
-    fn leave_out(&mut self, cannot: bool, above: &mut Above, undecidable: &Above) {
-        self.undecidable = NONE;
-        if !cannot {
-            return;
-        }
+    fn leave_out(&mut self, above: &mut Above, undecidable: &Above) {
         for half in 0..2 {
             pick(undecidable.each_ref().map(|halves| &halves[half]), &self.targets, &mut self.undecidable[half]);
             for sets in above.iter_mut().chain([&mut self.evaluated]) {
