@@ -295,14 +295,15 @@ impl Office {
         const PAGE: usize = 1_000;
         loop {
             let after = self.register().position();
-            let page = self.log().read_all(after, PAGE).await?;
-            if page.is_empty() {
+            let (page, last) = process::select(self.log().as_ref(), after, PAGE, Register::keeps).await?;
+            if last == after {
                 return Ok(());
             }
             let mut register = self.register.write().expect("the register is never left half written");
             for recorded in &page {
                 register.apply(recorded)?;
             }
+            register.pass_over(last);
         }
     }
 

@@ -10,9 +10,11 @@ mod drafting;
 mod escalation;
 mod settlement;
 
+use std::ops::ControlFlow;
+
 use bishui_domain::ids::CountyId;
 use bishui_infra::codec::CodecError;
-use bishui_infra::event_log::{Batch, Idempotency, LogError, Position, Recorded};
+use bishui_infra::event_log::{Batch, EventLog, EventRef, Idempotency, LogError, Position, Recorded};
 use strum::{Display, EnumIter, IntoEnumIterator};
 use uuid::Uuid;
 
@@ -60,12 +62,15 @@ impl Process {
 
     /// Whether events of this type can call for a step; the others are passed over unread.
     fn concerns(self, kind: &str) -> bool {
-        let family = kind.split('.').next().unwrap_or_default();
+        let (family, name) = kind.split_once('.').unwrap_or_default();
         match self {
             Self::Escalation | Self::Compensation => family == "county",
             Self::Drafting => matches!(family, "county" | "notice"),
             Self::Dispatch => matches!(family, "notice" | "mail"),
-            Self::Settlement => matches!(family, "settlement" | "compensation" | "readings" | "section" | "plan"),
+            Self::Settlement => match family {
+                "section" => matches!(name, "section_declared" | "declaration_withdrawn"),
+                family => matches!(family, "settlement" | "compensation" | "readings" | "plan"),
+            },
         }
     }
 }
@@ -89,14 +94,37 @@ async fn run(office: &Office, process: Process) -> Result<bool, OfficeError> {
     let mut done = office.log().checkpoint(&name).await?;
     let mut progressed = false;
     loop {
-        let page = office.log().read_all(done, PAGE).await?;
-        let Some(last) = page.last().map(|last| last.position) else { return Ok(progressed) };
-        for cause in page.iter().filter(|cause| process.concerns(&cause.kind)) {
+        let (causes, last) = select(office.log().as_ref(), done, PAGE, |kind| process.concerns(kind)).await?;
+        if last == done {
+            return Ok(progressed);
+        }
+        for cause in &causes {
             take_step(office, process, cause).await?;
         }
         office.log().move_checkpoint(&name, done, last).await?;
         (done, progressed) = (last, true);
     }
+}
+
+/// The next `most` events after `after` whose type is `wanted`, and how far the log was looked through. Only these are
+/// copied out of the store: a round of many sections is mostly readings and assessments that nobody waits for.
+pub(crate) async fn select(
+    log: &dyn EventLog,
+    after: Position,
+    most: usize,
+    wanted: impl Fn(&str) -> bool + Send + Sync,
+) -> Result<(Vec<Recorded>, Position), OfficeError> {
+    let (mut selected, mut last) = (Vec::new(), after);
+    let head = log.head().await?;
+    let mut visit = |event: EventRef<'_>| {
+        last = event.position;
+        if wanted(event.kind) {
+            selected.push(event.to_recorded());
+        }
+        if selected.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    log.replay(after, head, &mut visit).await?;
+    Ok((selected, last))
 }
 
 async fn take_step(office: &Office, process: Process, cause: &Recorded) -> Result<(), OfficeError> {

@@ -98,6 +98,17 @@ impl Register {
         self.position
     }
 
+    /// Whether events of this type leave anything here. Readings and assessments, the bulk of a log, do not: what people
+    /// look up of them stands in the county's record.
+    pub fn keeps(kind: &str) -> bool {
+        !kind.starts_with("readings.") && !matches!(kind, "section.section_assessed" | "section.assessment_corrected")
+    }
+
+    /// Takes note that there is nothing to keep up to `position`.
+    pub fn pass_over(&mut self, position: Position) {
+        self.position = position;
+    }
+
     /// Takes in the next event of the log.
     ///
     /// # Errors
@@ -105,8 +116,7 @@ impl Register {
     pub fn apply(&mut self, recorded: &Recorded) -> Result<(), CodecError> {
         self.position = recorded.position;
         let key = recorded.stream.key();
-        // The bulk of a log, and nothing that is looked up here.
-        if recorded.stream.family() == "readings" {
+        if !Self::keeps(&recorded.kind) {
             return Ok(());
         }
         match codec::decode(recorded)? {
