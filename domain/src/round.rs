@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::assessment::{Assessment, Reason, assess};
 use crate::ids::{CountyId, SectionId};
-use crate::monthly::{QUARTER_MONTHS_MIN, monthly_values, value_over};
+use crate::indicator::Indicator;
+use crate::monthly::{Derived, QUARTER_MONTHS_MIN, monthly_values, value_over};
 use crate::period::{Month, Period};
 use crate::plan::Section;
 use crate::plan::book::{PlanBook, RevisionNumber};
@@ -179,8 +180,13 @@ pub struct Dossier {
     pub readings: SectionReadings,
 }
 
-/// The assessment of `section` in `period` under `revision`.
-pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period: Period, dossier: &Dossier) -> Judged {
+/// The values that `section` is assessed by in `period` under the rules of `revision`.
+pub fn values_of(
+    revision: &PlanRevision,
+    section: &Section,
+    period: Period,
+    dossier: &Dossier,
+) -> BTreeMap<Indicator, Derived> {
     let rules = &revision.plan.rules;
     let mut months = BTreeMap::new();
     for month in period.months() {
@@ -193,17 +199,22 @@ pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period
             months.insert(month, monthly_values(&readings.as_of(seen.copied().unwrap_or(u64::MAX)), rules));
         }
     }
-    let values = match period {
+    match period {
         Period::Month(month) => months.remove(&month).unwrap_or_default(),
         Period::Quarter(_) => value_over(&months, QUARTER_MONTHS_MIN),
-    };
+    }
+}
+
+/// The assessment of `section` in `period` under `revision`.
+pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period: Period, dossier: &Dossier) -> Judged {
+    let values = values_of(revision, section, period, dossier);
     let target = book.target(section, period.last_month());
     let declared = dossier.file.declarations.get(&period).copied();
     Judged {
         period,
         revision: revision.number,
         readings: dossier.readings.iter().map(|(month, (_, version))| (*month, *version)).collect(),
-        assessment: assess(&values, section.body(), target, declared, rules),
+        assessment: assess(&values, section.body(), target, declared, &revision.plan.rules),
     }
 }
 

@@ -68,6 +68,17 @@ impl Value {
         short.map_or_else(exact, |half| Self(Form::Short(half)))
     }
 
+    /// So many hundredths: a share in percent.
+    pub fn hundredths(percent: u32) -> Self {
+        Self::from(BigRational::new(BigInt::from(percent), BigInt::from(100)))
+    }
+
+    /// The product of two values.
+    #[must_use]
+    pub fn times(&self, factor: &Self) -> Self {
+        Self::from(self.fraction() * factor.fraction())
+    }
+
     /// The difference `self − other`, without its sign.
     #[must_use]
     pub fn distance(&self, other: &Self) -> Self {

@@ -26,3 +26,4 @@ pub mod replay;
 pub mod restored;
 pub mod scenario;
 pub mod view;
+pub mod whatif;

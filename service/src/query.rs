@@ -20,6 +20,7 @@ use crate::register::Register;
 use crate::replay::replay;
 use crate::view::notices::NoticeFilter;
 use crate::view::{self, Scope};
+use crate::whatif::{Span, Supposed, what_if};
 
 /// A question about what is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,13 @@ pub enum Query {
     Evaluate {
         /// The round.
         period: Period,
+    },
+    /// The verdicts of recorded periods beside those under another target, or with other values.
+    WhatIf {
+        /// Which periods.
+        span: Span,
+        /// What is supposed.
+        supposed: Supposed,
     },
     /// The explanation of a verdict.
     Explain {
@@ -120,6 +128,7 @@ pub async fn answer(office: &Office, scope: &Scope, query: &Query) -> Result<Val
             json(&counties)
         }
         Query::Evaluate { period } => json(&evaluate(office, period).await?),
+        Query::WhatIf { span, supposed } => json(&what_if(office, span, &supposed).await?),
         Query::Explain { section, period } => {
             if office.register().plans.find_section(&section).is_none() {
                 return Err(Refusal::UnknownSection { section: section.to_string() }.into());

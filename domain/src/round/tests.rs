@@ -3,7 +3,6 @@
 use super::*;
 use crate::assessment::Verdict;
 use crate::county::CountyEvent;
-use crate::indicator::Indicator;
 use crate::plan::Plan;
 use crate::plan::book::PlanCommand;
 use crate::reading::{Reading, ReadingKey, Source, Status};

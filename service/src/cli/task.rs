@@ -20,6 +20,7 @@ use crate::act::Act;
 use crate::error::OfficeError;
 use crate::query::{Query, Until};
 use crate::scenario::{read_plan, read_text};
+use crate::whatif::Supposed;
 
 /// How an answer is shown to people.
 pub(super) type Show = fn(&Output, &Value);
@@ -130,6 +131,10 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
             Task::Ask(Query::Explain { section: section.clone(), period: *period }, show)
         }
         Command::Evaluate { period } => Task::Ask(Query::Evaluate { period: *period }, lists::verdicts),
+        Command::Whatif(args) => {
+            let supposed = Supposed { target: args.target, percent: args.change.iter().copied().collect() };
+            Task::Ask(Query::WhatIf { span: args.span, supposed }, lists::what_if)
+        }
         Command::Ledger { year, county } => {
             Task::Ask(Query::Ledger { year: *year, county: county.clone() }, lists::ledger)
         }

@@ -41,14 +41,16 @@ async fn years(office: &Office, cause: &Recorded) -> Result<Vec<i16>, OfficeErro
         ) => {
             vec![period.year()]
         }
-        // The parts of a plan stand in one batch with the event that adopts it.
-        Event::Plan(PlanEvent::EntriesListed(_)) => vec![],
-        Event::Plan(_) => {
+        Event::Plan(
+            PlanEvent::PlanAdopted { .. } | PlanEvent::PlanAmended { .. } | PlanEvent::TargetCorrected { .. },
+        ) => {
             let (book, _) = office.records.plan_book().await?;
             let first = book.revisions().iter().map(|revision| revision.effective_from.year()).min();
             first.map_or_else(Vec::new, |first| (first..=office.today().year()).collect())
         }
-        Event::Settlement(_)
+        // The parts of a plan stand in one batch with the event that adopts it.
+        Event::Plan(PlanEvent::EntriesListed(_))
+        | Event::Settlement(_)
         | Event::Compensation(_)
         | Event::Section(_)
         | Event::Readings(_)
