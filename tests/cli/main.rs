@@ -12,3 +12,4 @@ mod office;
 mod offline;
 mod previews;
 mod tampering;
+mod whatif;
