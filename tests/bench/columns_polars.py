@@ -61,12 +61,12 @@ def main():
     for line in sys.stdin:
         frame, worst = forms[line.strip()]
         assessed = pl.all_horizontal([pl.col(column) >= 0 for column in REQUIRED])
-        start, start_cpu = time.perf_counter_ns(), time.process_time_ns()
+        start = time.perf_counter_ns()
         classes = pl.when(assessed).then(worst).otherwise(6).alias("class")
         counts = frame.lazy().select(classes).group_by("class").len().collect()
-        turn = {"wall": time.perf_counter_ns() - start, "cpu": time.process_time_ns() - start_cpu}
+        nanoseconds = time.perf_counter_ns() - start
         by_class = dict(zip(counts["class"].to_list(), counts["len"].to_list()))
-        print(json.dumps(turn | {"counts": [by_class.get(at, 0) for at in range(7)]}), flush=True)
+        print(json.dumps({"nanoseconds": nanoseconds, "counts": [by_class.get(at, 0) for at in range(7)]}), flush=True)
 
 
 main()

@@ -17,7 +17,8 @@ fn changes(answer: &Value) -> Vec<String> {
     let line = |change: &Value| {
         let at = |field: &str| text(change, field);
         let (period, section, name) = (at("/period"), at("/section"), at("/name"));
-        let (before, after) = ((at("/before/class"), at("/before/verdict")), (at("/after/class"), at("/after/verdict")));
+        let (before, after) =
+            ((at("/before/class"), at("/before/verdict")), (at("/after/class"), at("/after/verdict")));
         format!("{period} {section} {name}: {} {} -> {} {}", before.0, before.1, after.0, after.1)
     };
     list.iter().map(line).collect()
@@ -29,10 +30,7 @@ fn another_target_or_other_values_are_counted_beside_the_record() {
     let before = counts([0, 2, 0, 2, 0, 0], 2, 2, 2);
     let stricter = office.ask(["whatif", "2020", "--target", "I"]);
     assert_eq!((&stricter["before"], &stricter["after"]), (&before, &counts([0, 2, 0, 2, 0, 0], 0, 4, 2)));
-    assert_eq!(
-        changes(&stricter),
-        ["2020-01 b 前油坊: II met -> II unmet", "2020-02 b 前油坊: II met -> II unmet"]
-    );
+    assert_eq!(changes(&stricter), ["2020-01 b 前油坊: II met -> II unmet", "2020-02 b 前油坊: II met -> II unmet"]);
     let cleaner = office.ask(["whatif", "2020", "--change", "nh3n=80"]);
     assert_eq!((&cleaner["before"], &cleaner["after"]), (&before, &counts([0, 2, 2, 0, 0, 0], 4, 0, 0)));
     assert_eq!(
