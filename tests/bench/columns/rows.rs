@@ -48,7 +48,7 @@ pub(super) struct Drawn {
 /// A pool for each of the 21 indicators; `None` is a missing value.
 pub(super) type Pools = Vec<(Indicator, Vec<Option<Drawn>>)>;
 
-/// Numbers that look random and are the same every time (SplitMix64).
+/// Numbers that look random and are the same every time (the generator `SplitMix64`).
 struct Draws(u64);
 
 impl Draws {
@@ -70,10 +70,8 @@ pub(super) fn pools(below: bool) -> Pools {
             }
             let polluted = draws.below(POLLUTED_EVERY) == 0;
             let number = draw(indicator, polluted, &mut draws);
-            let amount = match below && TRACES.contains(&indicator) && !polluted {
-                true => Amount::Below(number),
-                false => Amount::Measured(number),
-            };
+            let traced = below && TRACES.contains(&indicator) && !polluted;
+            let amount = if traced { Amount::Below(number) } else { Amount::Measured(number) };
             Some(Drawn { cell: Cell::of(indicator, &PeriodValue::of(amount), &rules)?, number })
         };
         (0..POOL).map(|_| one()).collect()
