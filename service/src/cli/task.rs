@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::args::{
     AuditCommand, BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs,
     InterviewCommand, MailCommand, NoticesCommand, PlanCommand, PreviewFlag, RestoreArgs, ServeArgs, TokenCommand,
+    WhatIfArgs,
 };
 use super::backups::Kind;
 use super::output::Output;
@@ -131,10 +132,7 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
             Task::Ask(Query::Explain { section: section.clone(), period: *period }, show)
         }
         Command::Evaluate { period } => Task::Ask(Query::Evaluate { period: *period }, lists::verdicts),
-        Command::Whatif(args) => {
-            let supposed = Supposed { target: args.target, percent: args.change.iter().copied().collect() };
-            Task::Ask(Query::WhatIf { span: args.span, supposed }, lists::what_if)
-        }
+        Command::Whatif(args) => Task::Ask(what_if(args), lists::what_if),
         Command::Ledger { year, county } => {
             Task::Ask(Query::Ledger { year: *year, county: county.clone() }, lists::ledger)
         }
@@ -179,6 +177,11 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Notices(command) => notice(command),
         Command::Mail(command) => mail(command),
     })
+}
+
+fn what_if(args: &WhatIfArgs) -> Query {
+    let supposed = Supposed { target: args.target, percent: args.change.iter().copied().collect() };
+    Query::WhatIf { span: args.span, supposed }
 }
 
 fn plan(command: &PlanCommand) -> Result<Task<'_>, OfficeError> {
