@@ -7,6 +7,7 @@ use crate::calendar::Deadline;
 use crate::escalation::interview::Ground;
 use crate::notice::{Duty, Notice, NoticeKind, Subject};
 use crate::period::{Cadence, Period};
+use crate::plan::revision::PlanRevision;
 use crate::plan::{County, Plan};
 use crate::verdict::SectionVerdict;
 
@@ -23,7 +24,7 @@ pub struct Letter {
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The plan in force.
-    pub plan: &'a Plan,
+    pub revision: &'a PlanRevision,
     /// The county.
     pub county: &'a County,
     /// The document number of the notice that is corrected or withdrawn.
@@ -56,8 +57,8 @@ pub fn write(notice: &Notice, context: Context<'_>) -> Letter {
             push(&mut text, "依据行动计划三（六），提出问责建议。");
         }
     }
-    demands(&mut text, notice.kind, context.plan);
-    let office = context.plan.plan.office.as_deref().unwrap_or("市生态环境局");
+    demands(&mut text, notice.kind, &context.revision.plan);
+    let office = context.revision.plan.plan.office.as_deref().unwrap_or("市生态环境局");
     let _ = write!(text, "\n{office}\n\n（本邮件由系统自动发送，打开邮件不视为签收；请登录系统签收。）\n");
     Letter { subject: format!("{title}（{number}）"), text }
 }
@@ -92,7 +93,7 @@ fn title(notice: &Notice, context: Context<'_>) -> String {
 
 fn addressee(kind: NoticeKind, context: Context<'_>) -> String {
     match kind {
-        NoticeKind::AccountabilityProposal => format!("{}委、市政府", context.plan.plan.municipality),
+        NoticeKind::AccountabilityProposal => format!("{}委、市政府", context.revision.plan.plan.municipality),
         NoticeKind::WarningNotice
         | NoticeKind::WarningSupplement
         | NoticeKind::WarningWithdrawal
@@ -126,22 +127,25 @@ fn round_body(text: &mut String, kind: NoticeKind, period: Period, sections: &[S
         | NoticeKind::InterviewCancellation
         | NoticeKind::AccountabilityProposal => {}
     }
-    let name = plan_name(context.plan);
+    let name = plan_name(&context.revision.plan);
     push(text, &format!("依据《{name}》三（二）、三（六）和{}监测数据，以下断面未达到考核要求：", period.chinese()));
     for verdict in sections {
-        push(text, &section_line(verdict, context.plan));
+        push(text, &section_line(verdict, context.revision));
     }
 }
 
 /// One unmet section: class, target and main pollutants with their multiple against the target.
-pub fn section_line(verdict: &SectionVerdict, plan: &Plan) -> String {
-    let section = plan.section(&verdict.section);
+pub fn section_line(verdict: &SectionVerdict, revision: &PlanRevision) -> String {
+    let section = revision.section(&verdict.section);
     let name = section.map_or(verdict.section.as_str(), |section| &section.name);
     let water = section.map_or("", |section| &section.water);
     let class = verdict.class.map_or("—", crate::standard::WaterClass::chinese);
     let target = crate::standard::WaterClass::from(verdict.target).chinese();
-    let main: Vec<_> =
-        main_pollutants(&verdict.unmet).into_iter().take(HEADLINE_MAX).map(|unmet| pollutant(unmet, plan)).collect();
+    let main: Vec<_> = main_pollutants(&verdict.unmet)
+        .into_iter()
+        .take(HEADLINE_MAX)
+        .map(|unmet| pollutant(unmet, &revision.plan))
+        .collect();
     format!(
         "{name}（{water}）：水质{class}类，考核目标{target}类；主要超标指标：{}。参评{}/21项。",
         main.join("、"),
@@ -171,7 +175,7 @@ fn interview_body(text: &mut String, kind: NoticeKind, raised_by: Period, ground
         | NoticeKind::WarningWithdrawal
         | NoticeKind::InterviewNotice
         | NoticeKind::AccountabilityProposal => {
-            let name = plan_name(context.plan);
+            let name = plan_name(&context.revision.plan);
             push(text, &format!("下列断面连续达不到考核要求且无改善趋势，依据《{name}》三（六），由市政府进行约谈："));
         }
     }
@@ -181,7 +185,7 @@ fn interview_body(text: &mut String, kind: NoticeKind, raised_by: Period, ground
 }
 
 fn ground_line(ground: &Ground, context: Context<'_>) -> String {
-    let name = context.plan.section(&ground.section).map_or(ground.section.as_str(), |section| &section.name);
+    let name = context.revision.section(&ground.section).map_or(ground.section.as_str(), |section| &section.name);
     let cadence = match ground.cadence {
         Cadence::Month => "月度",
         Cadence::Quarter => "季度",
@@ -224,25 +228,27 @@ mod tests {
     use super::*;
     use crate::escalation::tests::{V, verdict};
     use crate::notice::{DocumentNumber, NoticeEvent, Series};
+    use crate::plan::book::RevisionNumber;
 
-    fn plan() -> Plan {
-        serde_json::from_str(
+    fn revision() -> PlanRevision {
+        let plan = serde_json::from_str(
             r#"{"plan":{"id":"p","municipality":"聊城市","year":2020,"time_zone":"Asia/Shanghai","document":"行动计划"},
                 "county":[{"id":"c","name":"高唐县","kind":"county"}],
                 "section":[{"id":"beihu","name":"高唐北湖","water":"高唐湖","kind":"lake","county":"c",
                             "level":"national","target":"III"}]}"#,
         )
-        .expect("a sound plan")
+        .expect("a sound plan");
+        PlanRevision::new(RevisionNumber(1), "2020-01".parse().expect("a month"), plan)
     }
 
     fn letter(kind: NoticeKind, subject: Subject) -> Letter {
-        let plan = plan();
+        let revision = revision();
         let county = "c".parse().expect("valid");
         let drafted = NoticeEvent::NoticeDrafted { kind, county, subject, refers_to: None };
         let number = DocumentNumber { prefix: "聊环".to_owned(), series: Series::Warning, year: 2020, number: 3 };
         let notice = Notice::evolve(None, &drafted)
             .and_then(|n| Notice::evolve(Some(n), &NoticeEvent::NoticeApproved { number }));
-        let context = Context { plan: &plan, county: &plan.county[0], refers_to: None };
+        let context = Context { revision: &revision, county: &revision.plan.county[0], refers_to: None };
         write(&notice.expect("approved"), context)
     }
 

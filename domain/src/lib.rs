@@ -20,6 +20,7 @@ pub mod standard;
 pub mod plan;
 
 pub mod assessment;
+pub mod columns;
 pub mod monthly;
 pub mod trend;
 pub mod verdict;

@@ -1,6 +1,8 @@
 //! The action plan as data: counties, sections, rules, tasks; and which of them is in force when (R3).
 
 pub mod book;
+pub mod parts;
+pub mod revision;
 pub mod rules;
 
 use std::collections::BTreeSet;
@@ -327,16 +329,6 @@ impl Plan {
             }
         }
         faults
-    }
-
-    /// The section with this id.
-    pub fn section(&self, id: &SectionId) -> Option<&Section> {
-        self.section.iter().find(|section| section.id == *id)
-    }
-
-    /// The county with this id.
-    pub fn county(&self, id: &CountyId) -> Option<&County> {
-        self.county.iter().find(|county| county.id == *id)
     }
 
     /// Sections active in one of `months`, in order of id.

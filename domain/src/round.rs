@@ -3,20 +3,25 @@
 //! Publication fixes the verdicts of every active section in one step; a correction judges the affected rounds again
 //! under their own rules.
 
+mod publishing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::assessment::{Assessment, Reason, Verdict, assess};
-use crate::county::{CountyEvent, RoundRules, VERDICTS_PER_EVENT_MAX};
+use crate::assessment::{Assessment, Reason, assess};
 use crate::ids::{CountyId, SectionId};
-use crate::monthly::{QUARTER_MONTHS_MIN, monthly_values, value_over};
+use crate::indicator::Indicator;
+use crate::monthly::{Derived, QUARTER_MONTHS_MIN, monthly_values, value_over};
 use crate::period::{Month, Period};
 use crate::plan::Section;
-use crate::plan::book::{PlanBook, PlanRevision, RevisionNumber};
+use crate::plan::book::{PlanBook, RevisionNumber};
+use crate::plan::revision::PlanRevision;
 use crate::readings::MonthReadings;
 use crate::refusal::Refusal;
 use crate::verdict::SectionVerdict;
+
+pub use publishing::{Conclusion, Publishing};
 
 /// Events of a round's stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,8 +180,13 @@ pub struct Dossier {
     pub readings: SectionReadings,
 }
 
-/// The assessment of `section` in `period` under `revision`.
-pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period: Period, dossier: &Dossier) -> Judged {
+/// The values that `section` is assessed by in `period` under the rules of `revision`.
+pub fn values_of(
+    revision: &PlanRevision,
+    section: &Section,
+    period: Period,
+    dossier: &Dossier,
+) -> BTreeMap<Indicator, Derived> {
     let rules = &revision.plan.rules;
     let mut months = BTreeMap::new();
     for month in period.months() {
@@ -189,98 +199,23 @@ pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period
             months.insert(month, monthly_values(&readings.as_of(seen.copied().unwrap_or(u64::MAX)), rules));
         }
     }
-    let values = match period {
+    match period {
         Period::Month(month) => months.remove(&month).unwrap_or_default(),
         Period::Quarter(_) => value_over(&months, QUARTER_MONTHS_MIN),
-    };
+    }
+}
+
+/// The assessment of `section` in `period` under `revision`.
+pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period: Period, dossier: &Dossier) -> Judged {
+    let values = values_of(revision, section, period, dossier);
     let target = book.target(section, period.last_month());
     let declared = dossier.file.declarations.get(&period).copied();
     Judged {
         period,
         revision: revision.number,
         readings: dossier.readings.iter().map(|(month, (_, version))| (*month, *version)).collect(),
-        assessment: assess(&values, section.body(), target, declared, rules),
+        assessment: assess(&values, section.body(), target, declared, &revision.plan.rules),
     }
-}
-
-/// Everything a publication records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publication {
-    /// Events by section, in order of id.
-    pub sections: Vec<(SectionId, Vec<SectionEvent>)>,
-    /// Events by county, in order of id.
-    pub counties: Vec<(CountyId, Vec<CountyEvent>)>,
-    /// The round's own event.
-    pub round: RoundEvent,
-}
-
-/// Publishes a round from the dossiers of all its active sections.
-///
-/// # Errors
-/// The round is published, no plan is in force, or an active section is neither completely assessed nor declared.
-pub fn publish(
-    book: &PlanBook,
-    period: Period,
-    dossiers: &BTreeMap<SectionId, Dossier>,
-    declare_rest: Option<Reason>,
-    already_published: bool,
-) -> Result<Publication, Refusal> {
-    if already_published {
-        return Err(Refusal::RoundAlreadyPublished { period });
-    }
-    let revision = book.in_force(period.last_month()).ok_or(Refusal::NoPlanInForce)?;
-    let empty = Dossier::default();
-    let (mut incomplete, mut sections) = (Vec::new(), Vec::new());
-    let mut verdicts: BTreeMap<CountyId, Vec<SectionVerdict>> = BTreeMap::new();
-    for section in revision.plan.active_sections(&period.months()) {
-        let dossier = dossiers.get(&section.id).unwrap_or(&empty);
-        let mut judged = judge(book, revision, section, period, dossier);
-        let mut events = Vec::new();
-        if judged.assessment.verdict == Verdict::Unassessed(Reason::InsufficientData) {
-            match declare_rest {
-                None => incomplete.push(section.id.to_string()),
-                Some(reason) => {
-                    events.push(SectionEvent::SectionDeclared { period, reason });
-                    judged.assessment.verdict = Verdict::Unassessed(reason);
-                }
-            }
-        }
-        let verdict = SectionVerdict::of(section.id.clone(), section.kind, &judged.assessment);
-        verdicts.entry(section.county.clone()).or_default().push(verdict);
-        events.push(SectionEvent::SectionAssessed(judged));
-        sections.push((section.id.clone(), events));
-    }
-    if !incomplete.is_empty() {
-        incomplete.truncate(20);
-        return Err(Refusal::RoundIncomplete { period, sections: incomplete });
-    }
-    let count = |wanted: fn(&SectionVerdict) -> bool| {
-        u32::try_from(verdicts.values().flatten().filter(|verdict| wanted(verdict)).count()).unwrap_or(u32::MAX)
-    };
-    let round = RoundEvent::RoundPublished {
-        period,
-        revision: revision.number,
-        declare_rest,
-        met: count(|verdict| verdict.verdict == Verdict::Met),
-        unmet: count(SectionVerdict::is_unmet),
-        unassessed: count(|verdict| verdict.verdict.reason().is_some()),
-    };
-    let rules = RoundRules::of(&revision.plan.rules);
-    let counties = verdicts.into_iter().map(|(county, verdicts)| (county, county_events(period, &rules, &verdicts)));
-    Ok(Publication { sections, counties: counties.collect(), round })
-}
-
-/// A county's verdicts of a round, split so that no event outgrows the log's bound.
-fn county_events(period: Period, rules: &RoundRules, verdicts: &[SectionVerdict]) -> Vec<CountyEvent> {
-    let parts = verdicts.len().div_ceil(VERDICTS_PER_EVENT_MAX);
-    let part = |(at, verdicts): (usize, &[SectionVerdict])| CountyEvent::RoundJudged {
-        period,
-        rules: rules.clone(),
-        part: u32::try_from(at + 1).unwrap_or(u32::MAX),
-        parts: u32::try_from(parts).unwrap_or(u32::MAX),
-        verdicts: verdicts.to_vec(),
-    };
-    verdicts.chunks(VERDICTS_PER_EVENT_MAX).enumerate().map(part).collect()
 }
 
 /// The published rounds of a section that depend on `months` (its monthly round and the quarter's).
@@ -303,7 +238,7 @@ pub struct Rejudgement {
 pub fn rejudge(book: &PlanBook, section: &SectionId, period: Period, dossier: &Dossier) -> Option<Rejudgement> {
     let standing = dossier.file.judged.get(&period)?;
     let revision = book.revision(standing.revision)?;
-    let section = revision.plan.section(section)?;
+    let section = revision.section(section)?;
     let judged = judge(book, revision, section, period, dossier);
     if judged.assessment == standing.assessment {
         return None;

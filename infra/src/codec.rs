@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use bishui_domain::attachment::Attachment;
 use bishui_domain::event::Event;
 use bishui_domain::notice::NoticeEvent;
+use bishui_domain::plan::book::PlanEvent;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +18,8 @@ use crate::event_log::{EventRef, NewEvent, Recorded};
 
 /// The type of a report, which names its attachments since version 2.
 const REPORT_RECEIVED: &str = "notice.report_received";
+/// The types of a plan, which may be divided since version 2; version 1 is the form of one that is not.
+const PLANS: [&str; 2] = ["plan.plan_adopted", "plan.plan_amended"];
 
 /// A stored event that this program cannot read.
 #[derive(Debug, thiserror::Error)]
@@ -62,12 +65,31 @@ pub fn encode(event: &Event) -> NewEvent {
     // `{"name":…`: the externally tagged form starts with the variant's name.
     let name = payload.split('"').nth(1).unwrap_or_default();
     let kind = format!("{}.{name}", event.family());
-    NewEvent { schema: schema_of(&kind), kind, payload }
+    NewEvent { schema: written_schema(event, &kind), kind, payload }
 }
 
-/// The schema version that is written of a type.
+/// The newest schema version of a type.
 pub fn schema_of(kind: &str) -> u16 {
-    if kind == REPORT_RECEIVED { 2 } else { 1 }
+    if kind == REPORT_RECEIVED || PLANS.contains(&kind) { 2 } else { 1 }
+}
+
+/// The schema version that an event is written with. A program that knows only version 1 of a plan would take a divided
+/// one for whole, and reads the others as they always were.
+fn written_schema(event: &Event, kind: &str) -> u16 {
+    match event {
+        Event::Plan(PlanEvent::PlanAdopted { parts: 0, .. } | PlanEvent::PlanAmended { parts: 0, .. }) => 1,
+        Event::Plan(_)
+        | Event::Readings(_)
+        | Event::Section(_)
+        | Event::Round(_)
+        | Event::County(_)
+        | Event::Compensation(_)
+        | Event::Settlement(_)
+        | Event::Notice(_)
+        | Event::Numbering(_)
+        | Event::Mail(_)
+        | Event::Consumer(_) => schema_of(kind),
+    }
 }
 
 fn json<T: Serialize>(event: &T) -> String {

@@ -47,6 +47,7 @@ macro_rules! stored_types {
 stored_types! {
     Event::Plan(Plan::PlanAdopted { .. }) => "plan.plan_adopted",
     Event::Plan(Plan::PlanAmended { .. }) => "plan.plan_amended",
+    Event::Plan(Plan::EntriesListed(_)) => "plan.entries_listed",
     Event::Plan(Plan::TargetCorrected { .. }) => "plan.target_corrected",
     Event::Readings(Readings::ReadingsRecorded { .. }) => "readings.readings_recorded",
     Event::Readings(Readings::ReadingsRevised { .. }) => "readings.readings_revised",

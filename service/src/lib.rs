@@ -29,3 +29,4 @@ pub mod replay;
 pub mod restored;
 pub mod scenario;
 pub mod view;
+pub mod whatif;

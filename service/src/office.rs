@@ -16,7 +16,8 @@ use bishui_domain::calendar::WorkCalendar;
 use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::beijing_date;
 use bishui_domain::plan::Plan;
-use bishui_domain::plan::book::{PlanBook, PlanRevision, TargetCorrection};
+use bishui_domain::plan::book::{PlanBook, TargetCorrection};
+use bishui_domain::plan::revision::PlanRevision;
 use bishui_domain::plan::rules::Approval;
 use bishui_domain::refusal::Refusal;
 use bishui_infra::attachments::Attachments;
@@ -363,7 +364,7 @@ impl Office {
     }
 
     fn known_county(book: &PlanBook, county: &CountyId) -> Result<(), Refusal> {
-        let known = book.revisions().iter().any(|revision| revision.plan.county(county).is_some());
+        let known = book.revisions().iter().any(|revision| revision.county(county).is_some());
         if known { Ok(()) } else { Err(Refusal::UnknownCounty { county: county.to_string() }) }
     }
 

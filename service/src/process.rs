@@ -13,9 +13,11 @@ mod run;
 mod settlement;
 mod stops;
 
+use std::ops::ControlFlow;
+
 use bishui_domain::ids::CountyId;
 use bishui_infra::codec::CodecError;
-use bishui_infra::event_log::{Position, Recorded};
+use bishui_infra::event_log::{EventLog, EventRef, Position, Recorded};
 use strum::{Display, EnumIter, EnumString, IntoEnumIterator};
 
 use crate::error::OfficeError;
@@ -60,14 +62,38 @@ impl Process {
 
     /// Whether events of this type can call for a step; the others are passed over unread.
     fn concerns(self, kind: &str) -> bool {
-        let family = kind.split('.').next().unwrap_or_default();
+        let (family, name) = kind.split_once('.').unwrap_or_default();
         match self {
             Self::Escalation | Self::Compensation => family == "county",
             Self::Drafting => matches!(family, "county" | "notice"),
             Self::Dispatch => matches!(family, "notice" | "mail"),
-            Self::Settlement => matches!(family, "settlement" | "compensation" | "readings" | "section" | "plan"),
+            Self::Settlement => match family {
+                "section" => matches!(name, "section_declared" | "declaration_withdrawn"),
+                family => matches!(family, "settlement" | "compensation" | "readings" | "plan"),
+            },
         }
     }
+}
+
+/// The next `most` events after `after` whose type is `wanted`, and how far the log was looked through. Only these are
+/// copied out of the store: a round of many sections is mostly readings and assessments that nobody waits for.
+pub(crate) async fn select(
+    log: &dyn EventLog,
+    after: Position,
+    most: usize,
+    wanted: impl Fn(&str) -> bool + Send + Sync,
+) -> Result<(Vec<Recorded>, Position), OfficeError> {
+    let (mut selected, mut last) = (Vec::new(), after);
+    let head = log.head().await?;
+    let mut visit = |event: EventRef<'_>| {
+        last = event.position;
+        if wanted(event.kind) {
+            selected.push(event.to_recorded());
+        }
+        if selected.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    log.replay(after, head, &mut visit).await?;
+    Ok((selected, last))
 }
 
 /// The county whose stream an event stands in.

@@ -21,6 +21,7 @@ use crate::register::Register;
 use crate::replay::replay;
 use crate::view::notices::NoticeFilter;
 use crate::view::{self, Scope};
+use crate::whatif::{Span, Supposed, what_if};
 
 /// A question about what is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,13 @@ pub enum Query {
     Evaluate {
         /// The round.
         period: Period,
+    },
+    /// The verdicts of recorded periods beside those under another target, or with other values.
+    WhatIf {
+        /// Which periods.
+        span: Span,
+        /// What is supposed.
+        supposed: Supposed,
     },
     /// The explanation of a verdict.
     Explain {
@@ -125,6 +133,7 @@ pub async fn answer(office: &Office, scope: &Scope, query: &Query) -> Result<Val
             json(&counties)
         }
         Query::Evaluate { period } => json(&evaluate(office, period).await?),
+        Query::WhatIf { span, supposed } => json(&what_if(office, span, &supposed).await?),
         Query::Explain { section, period } => {
             if office.register().plans.find_section(&section).is_none() {
                 return Err(Refusal::UnknownSection { section: section.to_string() }.into());

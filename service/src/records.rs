@@ -77,12 +77,13 @@ pub mod stream {
 pub struct Records {
     log: Arc<dyn EventLog>,
     plan: Mutex<(Arc<PlanBook>, StreamVersion)>,
+    numbering: Mutex<HashMap<StreamId, (Numbering, StreamVersion)>>,
 }
 
 impl Records {
     /// Records of `log`.
     pub fn new(log: Arc<dyn EventLog>) -> Self {
-        Self { log, plan: Mutex::default() }
+        Self { log, plan: Mutex::default(), numbering: Mutex::default() }
     }
 
     /// The log itself.
@@ -111,7 +112,16 @@ impl Records {
         state: S,
         evolve: impl Fn(S, &Event) -> S,
     ) -> Result<(S, StreamVersion), OfficeError> {
-        let (mut state, mut version) = (state, StreamVersion(0));
+        self.fold_from(stream, (state, StreamVersion(0)), evolve).await
+    }
+
+    /// The state of a stream from a state at a version and the events after it.
+    async fn fold_from<S>(
+        &self,
+        stream: &StreamId,
+        (mut state, mut version): (S, StreamVersion),
+        evolve: impl Fn(S, &Event) -> S,
+    ) -> Result<(S, StreamVersion), OfficeError> {
         for recorded in self.events(stream, version).await? {
             state = evolve(state, &codec::decode(&recorded)?);
             version = recorded.version;
@@ -201,12 +211,18 @@ impl Records {
         .await
     }
 
-    /// The numbers given in a series and year.
+    /// The numbers given in a series and year. Kept between calls, since every approval asks: only what was given since
+    /// is read.
     pub async fn numbering(&self, series: Series, year: i16) -> Result<(Numbering, StreamVersion), OfficeError> {
-        self.fold(&stream::numbering(series, year), Numbering::default(), |state, event| {
-            if let Event::Numbering(event) = event { state.evolve(event) } else { unexpected(state, event) }
-        })
-        .await
+        let stream = stream::numbering(series, year);
+        let known = self.numbering.lock().expect("a numbering is never left half read").get(&stream).cloned();
+        let fresh = self
+            .fold_from(&stream, known.unwrap_or_default(), |state, event| {
+                if let Event::Numbering(event) = event { state.evolve(event) } else { unexpected(state, event) }
+            })
+            .await?;
+        self.numbering.lock().expect("a numbering is never left half read").insert(stream, fresh.clone());
+        Ok(fresh)
     }
 
     /// A mail message, if it exists.

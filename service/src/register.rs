@@ -103,14 +103,19 @@ impl Register {
         self.position = recorded.position;
     }
 
+    /// Whether events of this type leave anything here. Readings and assessments, the bulk of a log, do not: what people
+    /// look up of them stands in the county's record.
+    fn keeps(kind: &str) -> bool {
+        !kind.starts_with("readings.") && !matches!(kind, "section.section_assessed" | "section.assessment_corrected")
+    }
+
     /// Takes in the next event of the log.
     ///
     /// # Errors
     /// The event cannot be read; the register stands as before.
     pub fn apply(&mut self, recorded: &Recorded) -> Result<(), CodecError> {
         let key = recorded.stream.key();
-        // The bulk of a log, and nothing that is looked up here.
-        if recorded.stream.family() == "readings" {
+        if !Self::keeps(&recorded.kind) {
             self.position = recorded.position;
             return Ok(());
         }

@@ -17,7 +17,8 @@ use bishui_domain::delivery::Mail;
 use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::notice::{Notice, NoticeKind};
 use bishui_domain::period::{Month, Period};
-use bishui_domain::plan::book::{PlanBook, PlanRevision};
+use bishui_domain::plan::book::PlanBook;
+use bishui_domain::plan::revision::PlanRevision;
 use bishui_domain::plan::{County, Section};
 use jiff::civil::Date;
 
@@ -85,7 +86,7 @@ pub(crate) fn revision_on(book: &PlanBook, today: Date) -> Option<&PlanRevision>
 
 /// The newest entry about a county in any revision.
 pub(crate) fn find_county<'a>(book: &'a PlanBook, id: &CountyId) -> Option<&'a County> {
-    book.revisions().iter().rev().find_map(|revision| revision.plan.county(id))
+    book.revisions().iter().rev().find_map(|revision| revision.county(id))
 }
 
 /// A county's name; its id where no plan names it.
@@ -114,6 +115,6 @@ pub(crate) fn active_section<'a>(
     period: Period,
 ) -> Option<(&'a PlanRevision, &'a Section)> {
     let revision = book.in_force(period.last_month())?;
-    let section = revision.plan.section(section)?;
+    let section = revision.section(section)?;
     period.months().into_iter().any(|month| section.is_active(month)).then_some((revision, section))
 }

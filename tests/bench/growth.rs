@@ -1,8 +1,8 @@
 //! Growth: what importing, publishing and replaying the months of a plan of many sections takes, at growing sizes.
 //!
-//! A program to look at, not a test: `cargo run --release -p bishui-tests --bin growth -- --sections 4000`. Each line is
-//! an own store in a temporary directory; the peak of memory is that of the process so far. Linear growth shows as a
-//! time per section that stays.
+//! A program to look at, not a test: `cargo run --release -p bishui-tests --bin growth -- --sections 4000`, with `--once`
+//! for that size alone. Each line is an own store in a temporary directory; the peak of memory is that of the process so
+//! far. Linear growth shows as a time per section that stays, and as an exponent of one between the sizes.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -36,24 +36,38 @@ const AFTER_AMMONIA: &str =
     "0.025,0.05L,0.05L,0.66,0.0004L,0.0022,0.00004L,0.0001L,0.004L,0.002L,0.004L,0.0003L,0.01L,0.05L,0.005L";
 
 fn main() -> Result<(), Failure> {
-    let largest = largest_size(std::env::args().skip(1))?;
+    let (largest, parts) = sizes(std::env::args().skip(1))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     println!("sections  adopt  import  publish  +mail  second month  replay  total  per section  peak MiB  events");
-    for part in [8, 4, 2, 1] {
-        runtime.block_on(measure((largest / part).max(1)))?;
+    let mut smaller: Option<(usize, Duration)> = None;
+    for part in parts.iter().copied() {
+        let sections = (largest / part).max(1);
+        let total = runtime.block_on(measure(sections))?;
+        if let Some((fewer, time)) = smaller.replace((sections, total)) {
+            println!("exponent from {fewer} to {sections} sections: {:.2}", exponent(fewer, sections, time, total));
+        }
     }
     Ok(())
 }
 
-fn largest_size(mut arguments: impl Iterator<Item = String>) -> Result<usize, Failure> {
-    match (arguments.next().as_deref(), arguments.next()) {
-        (None, _) => Ok(SECTIONS),
-        (Some("--sections"), Some(number)) => Ok(number.parse()?),
-        (Some(_), _) => Err("usage: growth [--sections N]".into()),
+/// The power of the size that the time grew with.
+#[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a figure to look at")]
+fn exponent(fewer: usize, more: usize, before: Duration, after: Duration) -> f64 {
+    (after.as_secs_f64() / before.as_secs_f64()).ln() / (more as f64 / fewer as f64).ln()
+}
+
+/// The number of sections, and the parts of it that are measured.
+fn sizes(arguments: impl Iterator<Item = String>) -> Result<(usize, &'static [usize]), Failure> {
+    let arguments: Vec<_> = arguments.collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Ok((SECTIONS, &[8, 4, 2, 1])),
+        ["--sections", number] => Ok((number.parse()?, &[8, 4, 2, 1])),
+        ["--sections", number, "--once"] => Ok((number.parse()?, &[1])),
+        _ => Err("usage: growth [--sections N [--once]]".into()),
     }
 }
 
-async fn measure(sections: usize) -> Result<(), Failure> {
+async fn measure(sections: usize) -> Result<Duration, Failure> {
     let directory = tempfile::tempdir()?;
     let store = directory.path().to_owned();
     let log: Arc<dyn EventLog> = Arc::new(tokio::task::spawn_blocking(move || SledLog::open(store)).await??);
@@ -78,16 +92,16 @@ async fn measure(sections: usize) -> Result<(), Failure> {
         if replayed.differing == 0 { Ok(()) } else { Err("the replay differs".into()) }
     })
     .await?;
-    let total = start.elapsed();
-    let each = total / u32::try_from(sections)?;
+    let whole = start.elapsed();
+    let each = whole / u32::try_from(sections)?;
     let [adopt, import, publish, mail, second, replayed, total] =
-        [adopt, import, publish, mail, second, replayed, total]
+        [adopt, import, publish, mail, second, replayed, whole]
             .map(|duration| format!("{:.2}", duration.as_secs_f32()));
     let (peak, head) = (peak_mebibytes()?, log.head().await?);
     println!(
         "{sections:8}  {adopt:>5}  {import:>6}  {publish:>7}  {mail:>5}  {second:>12}  {replayed:>6}  {total:>5}  {each:>11.2?}  {peak:>8}  {head:>6}"
     );
-    Ok(())
+    Ok(whole)
 }
 
 async fn timed(work: impl Future<Output = Result<(), Failure>>) -> Result<Duration, Failure> {

@@ -13,3 +13,4 @@ mod offline;
 mod previews;
 mod stopped;
 mod tampering;
+mod whatif;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::SectionId;
 use crate::period::Month;
+use crate::plan::parts::{self, Entries};
+use crate::plan::revision::PlanRevision;
 use crate::plan::{Plan, Section};
 use crate::refusal::Refusal;
 use crate::standard::Target;
@@ -24,8 +26,11 @@ pub enum PlanEvent {
     PlanAdopted {
         /// First month it holds for: January of its year.
         effective_from: Month,
-        /// The whole plan.
+        /// The plan, without the entries of the parts that follow.
         plan: Plan,
+        /// Parts that follow with the rest of its entries; it holds once the last one is there.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        parts: u32,
     },
     /// Targets, sections or rules were amended from a month on.
     PlanAmended {
@@ -33,9 +38,14 @@ pub enum PlanEvent {
         effective_from: Month,
         /// Why.
         reason: String,
-        /// The whole amended plan.
+        /// The amended plan, without the entries of the parts that follow.
         plan: Plan,
+        /// Parts that follow with the rest of its entries; it holds once the last one is there.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        parts: u32,
     },
+    /// Entries of the plan that was just adopted or amended, after those it has.
+    EntriesListed(Entries),
     /// A target was wrong and is corrected, for published rounds too (R8).
     TargetCorrected {
         /// The correction.
@@ -58,22 +68,25 @@ pub struct TargetCorrection {
     pub target: Target,
 }
 
-/// An adopted revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanRevision {
-    /// Its number.
-    pub number: RevisionNumber,
-    /// First month it holds for.
-    pub effective_from: Month,
-    /// The plan.
-    pub plan: Plan,
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Everything adopted so far.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct PlanBook {
     revisions: Vec<PlanRevision>,
+    arriving: Option<Arriving>,
     corrections: Vec<TargetCorrection>,
+}
+
+/// A plan of which parts are still to come. They stand in one batch with it, so only a reader of single events meets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Arriving {
+    effective_from: Month,
+    plan: Plan,
+    parts: u32,
 }
 
 /// Commands on the plan stream.
@@ -116,18 +129,18 @@ impl PlanBook {
             PlanCommand::Adopt { plan } => {
                 sound(&plan)?;
                 let effective_from = Month::new(plan.plan.year, 1).ok_or(Refusal::NoPlanInForce)?;
-                if self.revisions.last().is_some_and(|last| last.plan == plan && last.effective_from == effective_from)
+                if self.revisions.last().is_some_and(|last| *last.plan == plan && last.effective_from == effective_from)
                 {
                     return Ok(vec![]);
                 }
-                Ok(vec![PlanEvent::PlanAdopted { effective_from, plan }])
+                Ok(in_parts(plan, |plan, parts| PlanEvent::PlanAdopted { effective_from, plan, parts }))
             }
             PlanCommand::Amend { plan, effective_from, reason } => {
                 sound(&plan)?;
                 if self.in_force(effective_from).is_none() {
                     return Err(Refusal::NoPlanInForce);
                 }
-                Ok(vec![PlanEvent::PlanAmended { effective_from, reason, plan }])
+                Ok(in_parts(plan, |plan, parts| PlanEvent::PlanAmended { effective_from, reason, plan, parts }))
             }
             PlanCommand::CorrectTarget { correction, reason } => {
                 if self.find_section(&correction.section).is_none() {
@@ -142,13 +155,29 @@ impl PlanBook {
     #[must_use]
     pub fn evolve(mut self, event: &PlanEvent) -> Self {
         match event {
-            PlanEvent::PlanAdopted { effective_from, plan } | PlanEvent::PlanAmended { effective_from, plan, .. } => {
-                let number = RevisionNumber(u32::try_from(self.revisions.len()).unwrap_or(u32::MAX) + 1);
-                self.revisions.push(PlanRevision { number, effective_from: *effective_from, plan: plan.clone() });
+            PlanEvent::PlanAdopted { effective_from, plan, parts }
+            | PlanEvent::PlanAmended { effective_from, plan, parts, .. } => {
+                self.arrive(Arriving { effective_from: *effective_from, plan: plan.clone(), parts: *parts });
+            }
+            PlanEvent::EntriesListed(entries) => {
+                if let Some(mut arriving) = self.arriving.take() {
+                    parts::add(&mut arriving.plan, entries.clone());
+                    arriving.parts = arriving.parts.saturating_sub(1);
+                    self.arrive(arriving);
+                }
             }
             PlanEvent::TargetCorrected { correction, .. } => self.corrections.push(correction.clone()),
         }
         self
+    }
+
+    fn arrive(&mut self, arriving: Arriving) {
+        if arriving.parts > 0 {
+            self.arriving = Some(arriving);
+            return;
+        }
+        let number = RevisionNumber(u32::try_from(self.revisions.len()).unwrap_or(u32::MAX) + 1);
+        self.revisions.push(PlanRevision::new(number, arriving.effective_from, arriving.plan));
     }
 
     /// The revision in force for `month`: the one that starts last at or before it; of two that start together, the
@@ -177,7 +206,7 @@ impl PlanBook {
 
     /// The newest entry about a section in any revision.
     pub fn find_section(&self, id: &SectionId) -> Option<&Section> {
-        self.revisions.iter().rev().find_map(|revision| revision.plan.section(id))
+        self.revisions.iter().rev().find_map(|revision| revision.section(id))
     }
 
     /// The target of `section` in `month`: the plan's, or the correction recorded last for that month.
@@ -189,4 +218,11 @@ impl PlanBook {
         };
         self.corrections.iter().rev().find(holds).map_or(section.target, |correction| correction.target)
     }
+}
+
+/// The events of a plan: `first` with the number of parts that follow, and these.
+fn in_parts(plan: Plan, first: impl FnOnce(Plan, u32) -> PlanEvent) -> Vec<PlanEvent> {
+    let (plan, rest) = parts::divide(plan);
+    let parts = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+    std::iter::once(first(plan, parts)).chain(rest.into_iter().map(PlanEvent::EntriesListed)).collect()
 }

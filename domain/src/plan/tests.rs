@@ -115,3 +115,23 @@ fn a_corrected_target_holds_for_its_months_only() {
     let targets = ["2020-02", "2020-03", "2020-04", "2020-05"].map(|text| book.target(&section, month(text)));
     assert_eq!(targets, [Target::III, Target::IV, Target::IV, Target::III]);
 }
+
+#[test]
+fn a_plan_too_large_for_one_event_holds_once_its_last_part_is_there() {
+    let mut large = plan();
+    let one = large.section.remove(0);
+    large.section =
+        (0..3_000).map(|n| Section { id: format!("s{n}").parse().expect("an id"), ..one.clone() }).collect();
+    let adopt = PlanCommand::Adopt { plan: large.clone() };
+    let events = PlanBook::default().decide(adopt.clone()).expect("accepted");
+    assert!(events.len() > 2, "{} events", events.len());
+    let (last, earlier) = events.split_last().expect("several events");
+    let waiting = earlier.iter().fold(PlanBook::default(), PlanBook::evolve);
+    assert_eq!(waiting.revisions(), []);
+    let book = waiting.evolve(last);
+    assert_eq!(*book.in_force(month("2020-01")).expect("in force").plan, large);
+    assert_eq!(book.find_section(&"s2999".parse().expect("an id")), large.section.last());
+    assert_eq!(book.decide(adopt), Ok(vec![]));
+    let amend = PlanCommand::Amend { plan: large, effective_from: month("2020-07"), reason: "r".to_owned() };
+    assert_eq!(adopted(book, amend).revisions().len(), 2);
+}

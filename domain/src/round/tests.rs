@@ -1,7 +1,8 @@
 //! R3 and R8: publication and judging again.
 
 use super::*;
-use crate::indicator::Indicator;
+use crate::assessment::Verdict;
+use crate::county::CountyEvent;
 use crate::plan::Plan;
 use crate::plan::book::PlanCommand;
 use crate::reading::{Reading, ReadingKey, Source, Status};
@@ -44,6 +45,32 @@ fn dossiers(dossier: Dossier) -> BTreeMap<SectionId, Dossier> {
 
 fn at(text: &str) -> Period {
     text.parse().expect(text)
+}
+
+/// Everything a publication records.
+#[derive(Debug, PartialEq)]
+struct Publication {
+    sections: Vec<(SectionId, Vec<SectionEvent>)>,
+    counties: Vec<(CountyId, Vec<CountyEvent>)>,
+    round: RoundEvent,
+}
+
+/// Publishes a round from the dossiers of its sections; a section without one has nothing.
+fn publish(
+    book: &PlanBook,
+    period: Period,
+    dossiers: &BTreeMap<SectionId, Dossier>,
+    declare_rest: Option<Reason>,
+    already_published: bool,
+) -> Result<Publication, Refusal> {
+    let mut publishing = Publishing::begin(book, period, declare_rest, already_published)?;
+    let mut sections = Vec::new();
+    for section in publishing.sections() {
+        let dossier = dossiers.get(&section.id).cloned().unwrap_or_default();
+        sections.push((section.id.clone(), publishing.judge(section, &dossier)));
+    }
+    let Conclusion { counties, round } = publishing.conclude()?;
+    Ok(Publication { sections, counties, round })
 }
 
 fn verdict_of(publication: &Publication) -> (Verdict, Option<WaterClass>) {

@@ -22,6 +22,7 @@ use bishui_domain::notice::{
 };
 use bishui_domain::period::{Cadence, Period};
 use bishui_domain::plan::book::{PlanEvent, RevisionNumber, TargetCorrection};
+use bishui_domain::plan::parts::Entries;
 use bishui_domain::plan::rules::Impact;
 use bishui_domain::plan::{Plan, SectionKind};
 use bishui_domain::reading::{Reading, ReadingKey, Source, Status};
@@ -75,6 +76,19 @@ fn plan() -> Plan {
     toml::from_str(PLAN).expect("the plan of an example")
 }
 
+/// A divided plan: the first event has the counties, the second the sections and tasks.
+fn first_part() -> Plan {
+    Plan { section: vec![], task: vec![], ..plan() }
+}
+
+fn second_part() -> Entries {
+    Entries { county: vec![], section: plan().section, task: plan().task }
+}
+
+fn amended(plan: Plan, parts: u32) -> PlanEvent {
+    PlanEvent::PlanAmended { effective_from: read("2020-07"), reason: "调整".to_owned(), plan, parts }
+}
+
 fn verdicts() -> Vec<SectionVerdict> {
     vec![SectionVerdict::of(read("beihu"), SectionKind::Lake, &judged().assessment)]
 }
@@ -126,8 +140,11 @@ fn plan_and_readings() -> Vec<Event> {
     let before = Content { value: read::<Written>("1.12").0, status: Status::OutOfUse("维护".to_owned()) };
     let after = Content { value: read::<Written>("1.02").0, status: Status::Normal };
     vec![
-        PlanEvent::PlanAdopted { effective_from: read("2020-01"), plan: plan() }.into(),
-        PlanEvent::PlanAmended { effective_from: read("2020-07"), reason: "调整".to_owned(), plan: plan() }.into(),
+        PlanEvent::PlanAdopted { effective_from: read("2020-01"), plan: plan(), parts: 0 }.into(),
+        PlanEvent::PlanAdopted { effective_from: read("2020-01"), plan: first_part(), parts: 1 }.into(),
+        PlanEvent::EntriesListed(second_part()).into(),
+        amended(plan(), 0).into(),
+        amended(first_part(), 1).into(),
         PlanEvent::TargetCorrected { correction, reason: "笔误".to_owned() }.into(),
         ReadingsEvent::ReadingsRecorded { readings: vec![reading] }.into(),
         ReadingsEvent::ReadingsRevised {

@@ -33,7 +33,7 @@ pub(super) async fn bundle(
     let checkpoint = notary.checkpoint(log).await?;
     let size = Position(checkpoint.head.size);
     let register = register_at(log, size).await?;
-    if !register.plans.revisions().iter().any(|revision| revision.plan.county(county).is_some()) {
+    if !register.plans.revisions().iter().any(|revision| revision.county(county).is_some()) {
         return Err(Refusal::UnknownCounty { county: county.to_string() }.into());
     }
     let mut events = Vec::new();

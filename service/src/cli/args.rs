@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod consumers;
 mod follow_up;
+mod whatif;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub(super) use backup::{BackupArgs, BackupCommand, RestoreArgs};
 pub(super) use bench::{BenchCommand, BenchStoreArgs, StorePlace};
 pub(super) use consumers::{IncidentsCommand, ProjectionsCommand};
 pub(super) use follow_up::{ImpactArgs, InterviewCommand, MailCommand, NoticesCommand, PayArgs, SettleArgs};
+pub(super) use whatif::WhatIfArgs;
 
 /// Bishui 碧水: assessment, escalation and ecological compensation for a municipality's water sections.
 #[derive(Debug, Parser)]
@@ -58,6 +60,8 @@ pub(super) enum Command {
         /// Month (2020-01) or quarter (2020-Q1)
         period: Period,
     },
+    /// Show how verdicts would change under another target, or with other values; records nothing
+    Whatif(WhatIfArgs),
     /// Declare a section unassessed in a period, or withdraw that
     Declare(DeclareArgs),
     /// Publish a round

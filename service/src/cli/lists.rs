@@ -15,6 +15,35 @@ pub(super) fn verdicts(output: &Output, lines: &Value) {
     output.table(&headers, items(lines).iter().map(row).collect(), "no section is active in this period");
 }
 
+/// Verdicts as they are and as they would be.
+pub(super) fn what_if(output: &Output, answer: &Value) {
+    let side = |name: &str| {
+        let at = |field: &str| cell(&answer[name], field);
+        let classes = items(&answer[name]["classes"]).iter().map(|class| cell(class, "/1"));
+        let mut row = vec![name.to_owned()];
+        row.extend(classes);
+        row.extend([at("/met"), at("/unmet"), at("/unassessed"), at("/longest_unmet_run")]);
+        row
+    };
+    let headers = ["", "I", "II", "III", "IV", "V", "inferior V", "met", "unmet", "unassessed", "longest unmet run"];
+    output.table(&headers, vec![side("before"), side("after")], "");
+    let row = |change: &Value| {
+        let at = |field: &str| cell(change, field);
+        let unmet: Vec<_> = items(&change["after"]["unmet"]).iter().map(|indicator| cell(indicator, "")).collect();
+        vec![
+            at("/period"),
+            at("/section"),
+            at("/name"),
+            format!("{} {}", at("/before/class"), at("/before/verdict")).trim().to_owned(),
+            format!("{} {}", at("/after/class"), at("/after/verdict")).trim().to_owned(),
+            unmet.join(" "),
+        ]
+    };
+    let headers = ["period", "section", "name", "is", "would be", "unmet then"];
+    output.table(&headers, items(&answer["changes"]).iter().map(row).collect(), "no verdict or class would change");
+    output.line(format_args!("{} verdicts or classes would change", cell(answer, "/changed")));
+}
+
 /// An unmet indicator: `nh3n 2.19 (limit 2.0, ×0.09)`.
 fn missed(unmet: &Value) -> String {
     let at = |field: &str| cell(unmet, field);

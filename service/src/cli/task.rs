@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::args::{
     AuditCommand, BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, ImportArgs,
     IncidentsCommand, InterviewCommand, MailCommand, NoticesCommand, PlanCommand, PreviewFlag, ProjectionsCommand,
-    RestoreArgs, ReviseArgs, ServeArgs, TokenCommand,
+    RestoreArgs, ReviseArgs, ServeArgs, TokenCommand, WhatIfArgs,
 };
 use super::backups::Kind;
 use super::output::Output;
@@ -21,6 +21,7 @@ use crate::act::Act;
 use crate::error::OfficeError;
 use crate::query::{Query, Until};
 use crate::scenario::{read_plan, read_text};
+use crate::whatif::Supposed;
 
 /// How an answer is shown to people.
 pub(super) type Show = fn(&Output, &Value);
@@ -133,6 +134,7 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
             Task::Ask(Query::Explain { section: section.clone(), period: *period }, show)
         }
         Command::Evaluate { period } => Task::Ask(Query::Evaluate { period: *period }, lists::verdicts),
+        Command::Whatif(args) => Task::Ask(what_if(args), lists::what_if),
         Command::Ledger { year, county } => {
             Task::Ask(Query::Ledger { year: *year, county: county.clone() }, lists::ledger)
         }
@@ -181,6 +183,11 @@ fn revision(args: &ReviseArgs) -> Result<Task<'_>, OfficeError> {
     let (reason, evidence) = (args.reason.clone(), args.evidence.clone());
     let (preview, rejected) = (args.preview.preview, args.rejected.as_deref());
     Ok(Task::Record(Asked { preview, rejected, ..Act::Revise { file, csv, reason, evidence }.into() }))
+}
+
+fn what_if(args: &WhatIfArgs) -> Query {
+    let supposed = Supposed { target: args.target, percent: args.change.iter().copied().collect() };
+    Query::WhatIf { span: args.span, supposed }
 }
 
 fn plan(command: &PlanCommand) -> Result<Task<'_>, OfficeError> {

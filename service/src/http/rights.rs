@@ -63,7 +63,7 @@ pub fn may_ask(role: Role, query: &Query) -> bool {
         | Query::Mails
         | Query::Plan
         | Query::Ledger { .. } => true,
-        Query::Evaluate { .. } => role != Role::County,
+        Query::Evaluate { .. } | Query::WhatIf { .. } => role != Role::County,
         Query::Events { .. } | Query::Replay | Query::Until { .. } => may_read_events(role),
         Query::Incidents | Query::Projections => may_watch(role),
     }

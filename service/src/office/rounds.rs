@@ -7,14 +7,17 @@ use bishui_domain::county::{CountyEvent, VERDICTS_PER_EVENT_MAX};
 use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::book::PlanBook;
-use bishui_domain::refusal::{Refusal, required_text};
-use bishui_domain::round::{Dossier, Publication, RoundEvent, SectionEvent, affected_rounds, publish, rejudge};
+use bishui_domain::refusal::required_text;
+use bishui_domain::round::{Conclusion, Dossier, Publishing, RoundEvent, SectionEvent, affected_rounds, rejudge};
 use bishui_domain::verdict::SectionVerdict;
 use bishui_infra::event_log::StreamVersion;
 
 use super::{Decided, Office};
 use crate::error::OfficeError;
 use crate::records::{Draft, stream};
+
+/// Most sections in one event of a corrected round, so that a payload stays below the log's bound.
+const SECTIONS_PER_CORRECTION_MAX: usize = 10_000;
 
 /// Corrected assessments, by the rounds and counties they belong to.
 #[derive(Debug, Default)]
@@ -77,38 +80,23 @@ impl Office {
             return Err(OfficeError::Input { what: format!("the period {period} is not over yet") });
         }
         let mut draft = Draft::default();
-        let (publication, published) = self.publication(period, declare_rest, &mut draft).await?;
-        for (section, events) in publication.sections {
-            draft.write(stream::section(&section), StreamVersion(0), events);
-        }
-        for (county, events) in publication.counties {
-            let version = self.records.version(&stream::county(&county)).await?;
-            draft.write(stream::county(&county), version, events);
-        }
-        draft.write(stream::round(period), published, [publication.round]);
-        Ok(draft.into())
-    }
-
-    /// What publishing `period` now would record; every stream it rests on becomes a condition of `draft`.
-    pub async fn publication(
-        &self,
-        period: Period,
-        declare_rest: Option<Reason>,
-        draft: &mut Draft,
-    ) -> Result<(Publication, StreamVersion), OfficeError> {
         let (book, plan_version) = self.records.plan_book().await?;
         draft.require(stream::plan(), plan_version);
         let published = self.records.version(&stream::round(period)).await?;
-        if published.0 > 0 {
-            return Err(Refusal::RoundAlreadyPublished { period }.into());
-        }
-        let revision = book.in_force(period.last_month()).ok_or(Refusal::NoPlanInForce)?;
+        let mut publishing = Publishing::begin(&book, period, declare_rest, published.0 > 0)?;
         let months = period.months();
-        let mut dossiers = BTreeMap::new();
-        for section in revision.plan.active_sections(&months) {
-            dossiers.insert(section.id.clone(), self.records.dossier(&section.id, &months, draft).await?);
+        for section in publishing.sections() {
+            let dossier = self.records.dossier(&section.id, &months, &mut draft).await?;
+            // The version it was read at is a condition of the draft already.
+            draft.write(stream::section(&section.id), StreamVersion(0), publishing.judge(section, &dossier));
         }
-        Ok((publish(&book, period, &dossiers, declare_rest, false)?, published))
+        let Conclusion { counties, round } = publishing.conclude()?;
+        for (county, events) in counties {
+            let version = self.records.version(&stream::county(&county)).await?;
+            draft.write(stream::county(&county), version, events);
+        }
+        draft.write(stream::round(period), published, [round]);
+        Ok(draft.into())
     }
 
     /// Judges `affected` published rounds of a section again; what changes is added to `draft` and `corrections`. The
@@ -143,8 +131,12 @@ impl Office {
     ) -> Result<(), OfficeError> {
         for (period, sections) in corrections.rounds {
             let version = self.records.version(&stream::round(period)).await?;
-            let event = RoundEvent::RoundCorrected { period, reason: reason.to_owned(), sections };
-            draft.write(stream::round(period), version, [event]);
+            let event = |sections: &[SectionId]| RoundEvent::RoundCorrected {
+                period,
+                reason: reason.to_owned(),
+                sections: sections.to_vec(),
+            };
+            draft.write(stream::round(period), version, sections.chunks(SECTIONS_PER_CORRECTION_MAX).map(event));
         }
         for (county, rounds) in corrections.counties {
             let version = self.records.version(&stream::county(&county)).await?;

@@ -79,16 +79,15 @@ async fn queue(
 ) -> Result<Draft, OfficeError> {
     let mut draft = Draft::default();
     let (book, _) = office.records.plan_book().await?;
-    let plan = &office.current_revision(&book)?.plan;
-    let county = plan
-        .county(&notice.county)
-        .or_else(|| book.revisions().iter().rev().find_map(|r| r.plan.county(&notice.county)));
+    let revision = office.current_revision(&book)?;
+    let earlier = || book.revisions().iter().rev().find_map(|revision| revision.county(&notice.county));
+    let county = revision.county(&notice.county).or_else(earlier);
     let county = county.ok_or_else(|| Refusal::UnknownCounty { county: notice.county.to_string() })?;
-    let to = recipients(notice.kind, plan, &county.emails);
+    let to = recipients(notice.kind, &revision.plan, &county.emails);
     if to.is_empty() {
         return Ok(draft);
     }
-    let Letter { subject, text } = write(Context { plan, county, refers_to: None });
+    let Letter { subject, text } = write(Context { revision, county, refers_to: None });
     let message = Message {
         notice: id,
         kind: notice.kind,

@@ -5,7 +5,7 @@ use bishui_infra::event_log::{Batch, Idempotency, Lease, LogError, Position, Rec
 use strum::IntoEnumIterator;
 use uuid::Uuid;
 
-use super::Process;
+use super::{Process, select};
 use crate::error::OfficeError;
 use crate::incident::in_words;
 use crate::office::Office;
@@ -48,9 +48,12 @@ impl Turn<'_> {
         let mut progressed = false;
         loop {
             let stopped = self.office.stops.of(self.process).is_some_and(|tried| tried.position.0 == done.0 + 1);
-            let page = log.read_all(done, if stopped { 1 } else { PAGE }).await?;
-            let Some(last) = page.last().map(|last| last.position) else { return Ok(progressed) };
-            let reached = self.pass(done, &page).await?;
+            let most = if stopped { 1 } else { PAGE };
+            let (causes, last) = select(log.as_ref(), done, most, |kind| self.process.concerns(kind)).await?;
+            if last == done {
+                return Ok(progressed);
+            }
+            let reached = self.pass(&causes, last).await?;
             if reached > done {
                 log.move_checkpoint(&name, done, reached).await?;
                 (done, progressed) = (reached, true);
@@ -61,32 +64,29 @@ impl Turn<'_> {
         }
     }
 
-    /// Takes the steps that the events of a page call for; gives the last position it is done with.
-    async fn pass(self, done: Position, page: &[Recorded]) -> Result<Position, OfficeError> {
+    /// Takes the steps that these events, all it is concerned with up to `last`, call for; gives the last position it is
+    /// done with.
+    async fn pass(self, causes: &[Recorded], last: Position) -> Result<Position, OfficeError> {
         let Self { office, process, .. } = self;
-        let mut reached = done;
         let (file, _) = office.records.consumer(&process.to_string()).await?;
-        for cause in page {
-            if !process.concerns(&cause.kind) || file.skips(cause.position.0) {
-                reached = cause.position;
-                continue;
-            }
+        for cause in causes.iter().filter(|cause| !file.skips(cause.position.0)) {
+            let before = Position(cause.position.0 - 1);
             if !office.stops.may_try(process, cause.position, file.retries, office.now()) {
-                return Ok(reached);
+                return Ok(before);
             }
             match self.take_step(cause).await {
-                Ok(()) => reached = cause.position,
+                Ok(()) => {}
                 Err(error) if error.lies_in_the_event() => {
                     self.stop(cause, &file, &error).await?;
-                    return Ok(reached);
+                    return Ok(before);
                 }
                 Err(error) => return Err(error),
             }
         }
-        if office.stops.of(process).is_some_and(|tried| tried.position <= reached) {
+        if office.stops.of(process).is_some_and(|tried| tried.position <= last) {
             office.stops.passed(process);
         }
-        Ok(reached)
+        Ok(last)
     }
 
     /// Records once that the process cannot get past an event, and when it is tried again.

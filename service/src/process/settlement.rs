@@ -4,6 +4,7 @@ use bishui_domain::compensation::CompensationEvent;
 use bishui_domain::event::Event;
 use bishui_domain::money::Fen;
 use bishui_domain::period::Month;
+use bishui_domain::plan::book::PlanEvent;
 use bishui_domain::refusal::Refusal;
 use bishui_domain::round::SectionEvent;
 use bishui_domain::settlement::{SettlementBasis, SettlementEvent, meets_annual_target, months_of, rewarded_counties};
@@ -40,12 +41,16 @@ async fn years(office: &Office, cause: &Recorded) -> Result<Vec<i16>, OfficeErro
         ) => {
             vec![period.year()]
         }
-        Event::Plan(_) => {
+        Event::Plan(
+            PlanEvent::PlanAdopted { .. } | PlanEvent::PlanAmended { .. } | PlanEvent::TargetCorrected { .. },
+        ) => {
             let (book, _) = office.records.plan_book().await?;
             let first = book.revisions().iter().map(|revision| revision.effective_from.year()).min();
             first.map_or_else(Vec::new, |first| (first..=office.today().year()).collect())
         }
-        Event::Settlement(_)
+        // The parts of a plan stand in one batch with the event that adopts it.
+        Event::Plan(PlanEvent::EntriesListed(_))
+        | Event::Settlement(_)
         | Event::Compensation(_)
         | Event::Section(_)
         | Event::Readings(_)

@@ -83,7 +83,7 @@ fn assessed(state: &State, key: &str, recorded: &Judged) -> Option<Judged> {
     let id: SectionId = key.parse().ok()?;
     let period = recorded.period;
     let revision = state.book.in_force(period.last_month())?;
-    let section = revision.plan.section(&id)?;
+    let section = revision.section(&id)?;
     Some(judge(&state.book, revision, section, period, &state.dossier(&id, &period.months())))
 }
 
@@ -149,7 +149,7 @@ fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &Recorded,
 fn standing(state: &State, period: Period, verdicts: &[SectionVerdict]) -> Vec<SectionVerdict> {
     let verdict = |recorded: &SectionVerdict| {
         let judged = state.judged(&recorded.section, period)?;
-        let kind = state.book.revision(judged.revision)?.plan.section(&recorded.section)?.kind;
+        let kind = state.book.revision(judged.revision)?.section(&recorded.section)?.kind;
         Some(SectionVerdict::of(recorded.section.clone(), kind, &judged.assessment))
     };
     verdicts.iter().filter_map(verdict).collect()

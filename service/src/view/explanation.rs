@@ -9,7 +9,8 @@ use bishui_domain::indicator::Indicator;
 use bishui_domain::monthly::{Basis, LeftOut, uses};
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::Section;
-use bishui_domain::plan::book::{PlanRevision, RevisionNumber};
+use bishui_domain::plan::book::RevisionNumber;
+use bishui_domain::plan::revision::PlanRevision;
 use bishui_domain::plan::rules::RuleSet;
 use bishui_domain::reading::{Amount, Reading, Source};
 use bishui_domain::readings::MonthReadings;
@@ -179,7 +180,7 @@ pub async fn explain(
     let (revision, entry) = match published {
         Some(judged) => {
             let revision = book.revision(judged.revision).ok_or_else(missing)?;
-            (revision, revision.plan.section(section).ok_or_else(missing)?)
+            (revision, revision.section(section).ok_or_else(missing)?)
         }
         None => active_section(&book, section, period).ok_or_else(missing)?,
     };

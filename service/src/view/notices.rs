@@ -285,7 +285,7 @@ fn letter_of(register: &Register, id: NoticeId, notice: &Notice, today: Date) ->
     let revision = revision_on(&register.plans, today);
     match revision.zip(find_county(&register.plans, &notice.county)) {
         Some((revision, county)) => {
-            letter::write(notice, Context { plan: &revision.plan, county, refers_to: refers_to.as_deref() })
+            letter::write(notice, Context { revision, county, refers_to: refers_to.as_deref() })
         }
         None => letter::Letter { subject: notice.kind.chinese().to_owned(), text: String::new() },
     }

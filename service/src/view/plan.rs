@@ -32,7 +32,7 @@ pub struct PlanView {
 /// No plan was adopted.
 pub fn plan(register: &Register, scope: &Scope, today: Date) -> Result<PlanView, OfficeError> {
     let revision = revision_on(&register.plans, today).ok_or(Refusal::NoPlanInForce)?;
-    let mut plan = revision.plan.clone();
+    let mut plan = Plan::clone(&revision.plan);
     match scope {
         Scope::City => {}
         Scope::County(_) => {
