@@ -19,6 +19,7 @@ pub mod leaf;
 mod lease;
 pub mod memory;
 pub mod overlay;
+pub mod postgres;
 pub mod sled;
 mod table;
 

@@ -3,6 +3,7 @@
 //! Only ratios taken in one run mean anything on a machine that does other work too; so the limit and the store take
 //! turns, and the figures are medians of the rounds.
 
+pub mod database;
 pub mod disk;
 pub mod errand;
 pub mod figures;

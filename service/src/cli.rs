@@ -11,6 +11,7 @@ mod consumers;
 mod demo;
 mod explanation;
 mod lists;
+mod migrate;
 mod offline;
 mod output;
 mod questions;
@@ -71,6 +72,7 @@ async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
         Task::Init => offline::init(&cli, output).await,
         Task::Config(command) => offline::config(&cli, command, output),
         Task::Bench(command) => bench::run(&cli, command, output).await,
+        Task::MigrateStore(args) => migrate::run(args, output).await,
         Task::Doctor => offline::doctor(&cli, output).await,
         Task::Repair { accept_loss } => repair::run(&cli, accept_loss, output).await,
         Task::WriteBackup(dir, kind) => backups::write(&cli, dir, kind, output).await,

@@ -42,6 +42,10 @@ pub struct Config {
     pub smtp: Option<SmtpSettings>,
     /// The directory of attachments; by default `attachments` in the data directory. Nodes that share a store share it.
     pub attachments: Option<PathBuf>,
+    /// The store, `sled:DIR` or `postgres://…`; by default the embedded one in the data directory. It may hold a
+    /// password.
+    #[serde(skip_serializing)]
+    pub store: Option<String>,
     /// A calendar of working days that replaces the built-in one.
     pub calendar: Option<PathBuf>,
     /// The file of the key that signs checkpoints, where several nodes share one; it must be there. By default a key
@@ -59,6 +63,7 @@ impl Default for Config {
             mail_host: "bishui.invalid".to_owned(),
             smtp: None,
             attachments: None,
+            store: None,
             calendar: None,
             signing_key: None,
             lease_ms: 6_000,

@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use bishui_infra::event_log::memory::MemoryLog;
 use bishui_infra::event_log::overlay::OverlayLog;
+use bishui_infra::event_log::postgres::PostgresLog;
 use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{EventLog, Position};
+use bishui_tests::postgres::{Cluster, parsed};
 use tempfile::TempDir;
 
 mod build;
+mod database;
 mod do_nothing;
 mod face;
 mod overlay;
@@ -49,6 +52,13 @@ macro_rules! on_sled {
 }
 use on_sled;
 
+macro_rules! on_postgres {
+    ($rule:path) => {
+        $rule(&postgres_log).await
+    };
+}
+use on_postgres;
+
 macro_rules! on_overlay {
     ($rule:path) => {
         $rule(&|| Arc::new(OverlayLog::over(Arc::new(MemoryLog::new()), Position(0)))).await
@@ -74,6 +84,11 @@ mod sled_log {
     for_each_rule!(contract, [on_sled]);
 }
 
+mod postgres_log {
+    use super::*;
+    for_each_rule!(contract, [on_postgres]);
+}
+
 mod overlay_log {
     use super::*;
     for_each_rule!(contract, [on_overlay]);
@@ -90,6 +105,12 @@ fn sled_log(dirs: &Mutex<Vec<TempDir>>) -> Arc<dyn EventLog> {
     let log = SledLog::open(dir.path()).unwrap();
     dirs.lock().unwrap().push(dir);
     Arc::new(log)
+}
+
+/// A log in a new database.
+fn postgres_log() -> Arc<dyn EventLog> {
+    let open = async { PostgresLog::open(&parsed(&Cluster::shared().database().await)).await.unwrap() };
+    Arc::new(tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(open)))
 }
 
 macro_rules! rules_a_do_nothing_log_passes {

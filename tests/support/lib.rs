@@ -4,4 +4,6 @@ pub mod copied_log;
 pub mod dice;
 pub mod forgetful_disk;
 pub mod letters;
+pub mod postgres;
+pub mod proxy;
 pub mod watched_log;

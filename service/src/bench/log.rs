@@ -65,9 +65,9 @@ impl Stand for SledStand {
 }
 
 /// An open log.
-struct LogSubject {
-    log: Arc<dyn EventLog>,
-    runtime: Handle,
+pub(super) struct LogSubject {
+    pub(super) log: Arc<dyn EventLog>,
+    pub(super) runtime: Handle,
 }
 
 impl Subject for LogSubject {

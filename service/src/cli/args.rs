@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod consumers;
 mod follow_up;
+mod store;
 mod whatif;
 
 use std::net::SocketAddr;
@@ -15,11 +16,14 @@ use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::period::{Month, Period};
 use clap::{Args, Parser, Subcommand};
 
+use crate::store::Place;
+
 pub(super) use audit::AuditCommand;
 pub(super) use backup::{BackupArgs, BackupCommand, RestoreArgs};
-pub(super) use bench::{BenchCommand, BenchStoreArgs, StorePlace};
+pub(super) use bench::{BenchCommand, BenchStoreArgs};
 pub(super) use consumers::{IncidentsCommand, ProjectionsCommand};
 pub(super) use follow_up::{ImpactArgs, InterviewCommand, MailCommand, NoticesCommand, PayArgs, SettleArgs};
+pub(super) use store::{MigrateStoreArgs, PlaceParser};
 pub(super) use whatif::WhatIfArgs;
 
 /// Bishui 碧水: assessment, escalation and ecological compensation for a municipality's water sections.
@@ -29,6 +33,9 @@ pub(super) struct Cli {
     /// Directory of the store, the settings and the mail spool
     #[arg(long, global = true, env = "BISHUI_DATA", default_value = "bishui-data", value_name = "DIR")]
     pub(super) data: PathBuf,
+    /// The store, `sled:DIR` or `postgres://USER@HOST[,HOST]/DATABASE`; by default embedded in the data directory
+    #[arg(long, global = true, env = "BISHUI_STORE", hide_env_values = true, value_name = "STORE", value_parser = PlaceParser)]
+    pub(super) store: Option<Place>,
     /// Settings file; by default bishui.toml in the data directory
     #[arg(long, global = true, env = "BISHUI_CONFIG", value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
@@ -152,6 +159,8 @@ pub(super) enum Command {
     /// Proof of the log: checkpoints, a check of every event, evidence for others
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Move a log to another store, and compare both from end to end
+    MigrateStore(MigrateStoreArgs),
     /// Measure the speed of a store on this machine
     #[command(subcommand)]
     Bench(BenchCommand),

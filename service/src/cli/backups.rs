@@ -113,8 +113,13 @@ pub(super) async fn restore(cli: &Cli, dir: &Path, until: Until, output: &Output
         let what = format!("{} exists; restore into another data directory (`--data DIR`)", store.display());
         return Err(OfficeError::Input { what });
     }
-    let reader = Reader::open(dir)?;
     let config = Config::read(&cli.data, cli.config.as_deref())?;
+    if cli.store.is_some() || config.store.is_some() {
+        let what = "a backup is restored into the embedded store of the data directory: leave the store out of options, \
+                    variables and settings, and move it with `bishui migrate-store` afterwards";
+        return Err(OfficeError::Input { what: what.to_owned() });
+    }
+    let reader = Reader::open(dir)?;
     let attachments = config.attachments(&cli.data);
     std::fs::create_dir_all(&cli.data).map_err(|error| unavailable(&cli.data, error))?;
     let aside = tempfile::Builder::new().prefix("restoring-").tempdir_in(&cli.data);

@@ -7,20 +7,23 @@ use bishui_infra::event_log::LogError;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
-use super::args::{BenchCommand, BenchStoreArgs, Cli, StorePlace};
+use super::args::{BenchCommand, BenchStoreArgs, Cli};
 use super::output::Output;
+use crate::bench::database::{self, PostgresStand};
 use crate::bench::log::SledStand;
 use crate::bench::subject::Stand;
 use crate::bench::{Report, Settings, measure};
 use crate::error::OfficeError;
+use crate::store::Place;
 
 /// Runs a measurement, or an errand of one, off the async threads.
 pub(super) async fn run(cli: &Cli, command: &BenchCommand, output: &Output) -> Result<ExitCode, OfficeError> {
     match command {
         BenchCommand::Store(args) => store(cli, args, output).await?,
-        BenchCommand::Errand { store, errand } => {
-            let (store, errand, runtime) = (store.clone(), *errand, Handle::current());
-            let outcome = off_the_runtime(move || errand.carry_out(&*stand(&store, runtime))).await?;
+        BenchCommand::Errand { errand } => {
+            let place = cli.store.clone().unwrap_or_else(|| Place::Sled(cli.data.clone()));
+            let (stand, errand) = (stand(&place, cli.data.clone(), Handle::current()), *errand);
+            let outcome = off_the_runtime(move || errand.carry_out(&*stand)).await?;
             output.line(serde_json::to_string(&outcome).expect("outcomes are numbers"));
         }
     }
@@ -28,24 +31,37 @@ pub(super) async fn run(cli: &Cli, command: &BenchCommand, output: &Output) -> R
 }
 
 async fn store(cli: &Cli, args: &BenchStoreArgs, output: &Output) -> Result<(), OfficeError> {
-    let parent = match &args.store {
-        Some(StorePlace::Sled(directory)) => empty(directory)?,
-        None => beside(&cli.data),
+    let parent = match &cli.store {
+        Some(Place::Sled(directory)) => empty(directory)?,
+        Some(Place::Postgres(_)) | None => beside(&cli.data),
     };
     let directory = throw_away(&parent)?;
-    let place = StorePlace::Sled(directory.path().to_owned());
+    let own = directory.path().to_owned();
+    let place = match &cli.store {
+        Some(Place::Postgres(address)) => Place::Postgres(address.clone()),
+        Some(Place::Sled(_)) | None => Place::Sled(own.clone()),
+    };
+    remove_databases(cli).await?;
+    let stand = stand(&place, own, Handle::current());
     let settings = Settings { events: args.events, streams: args.streams, rounds: args.rounds };
     let waiting = output.spinner("measuring");
-    let (runtime, progress) = (Handle::current(), waiting.clone());
-    let measured = off_the_runtime(move || {
-        measure(&*stand(&place, runtime), settings, &|what| progress.set_message(what.to_owned()))
-    });
+    let progress = waiting.clone();
+    let measured = off_the_runtime(move || measure(&*stand, settings, &|what| progress.set_message(what.to_owned())));
     let report = measured.await;
     waiting.finish_and_clear();
+    remove_databases(cli).await?;
     let report = report?;
     warn(&report);
     output.show(&report, show);
     directory.close().map_err(|error| unusable(&parent, &error))
+}
+
+/// Removes what a measurement in databases leaves, or an earlier one that was stopped has left.
+async fn remove_databases(cli: &Cli) -> Result<(), LogError> {
+    match &cli.store {
+        Some(Place::Postgres(address)) => database::remove(address).await,
+        Some(Place::Sled(_)) | None => Ok(()),
+    }
 }
 
 async fn off_the_runtime<T: Send + 'static>(
@@ -57,9 +73,11 @@ async fn off_the_runtime<T: Send + 'static>(
     })
 }
 
-fn stand(place: &StorePlace, runtime: Handle) -> Box<dyn Stand> {
+/// The stores to be measured, with a directory on the disk that is measured.
+fn stand(place: &Place, directory: PathBuf, runtime: Handle) -> Box<dyn Stand + Send> {
     match place {
-        StorePlace::Sled(directory) => Box::new(SledStand::new(directory.clone(), runtime)),
+        Place::Sled(directory) => Box::new(SledStand::new(directory.clone(), runtime)),
+        Place::Postgres(address) => Box::new(PostgresStand::new(address.clone(), directory, runtime)),
     }
 }
 

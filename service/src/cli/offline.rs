@@ -14,10 +14,11 @@ use super::attached::Examined;
 use super::output::Output;
 use super::{attached, exit, session, standing};
 use crate::audit::Desk;
-use crate::config::{Config, FILE_NAME, STORE_DIR};
+use crate::config::{Config, FILE_NAME};
 use crate::drill;
 use crate::error::OfficeError;
 use crate::scenario::Play;
+use crate::store::Place;
 
 /// The settings file that `init` writes: every key with its default, to be filled in.
 const SETTINGS: &str = r#"# Settings of bishui. Every key may also be given as a variable: BISHUI_LISTEN, BISHUI_SMTP__HOST, …
@@ -25,6 +26,7 @@ const SETTINGS: &str = r#"# Settings of bishui. Every key may also be given as a
 # mail_from = "聊城市生态环境局 <bishui@example.org>"
 # mail_host = "example.org"          # host part of Message-IDs
 # attachments = "/srv/attachments"   # directory of attachments; nodes that share a store share it
+# store = "postgres://bishui@db1,db2/bishui"   # by default embedded; better: the variable BISHUI_STORE
 # calendar = "working-days.toml"     # replaces the built-in calendar of working days
 # signing_key = "/etc/bishui/key"    # signs checkpoints, where several nodes share a key
 # lease_ms = 6000                    # how long background work waits for a node that is gone
@@ -65,15 +67,21 @@ pub(super) fn completions(shell: clap_complete::Shell, output: &Output) -> ExitC
 pub(super) async fn init(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     let data = &cli.data;
     let input = |what: String| OfficeError::Input { what };
-    let store = data.join(STORE_DIR);
-    std::fs::create_dir_all(&store).map_err(|error| input(format!("{}: {error}", store.display())))?;
+    std::fs::create_dir_all(data).map_err(|error| input(format!("{}: {error}", data.display())))?;
     let settings = write_settings(data)?;
-    let log = session::open_store(data).await?;
-    drop(log);
-    Desk::open(data, Config::read(data, cli.config.as_deref())?.signing_key.as_deref())?;
-    let done = json!({ "data": data, "settings": settings });
+    let config = Config::read(data, cli.config.as_deref())?;
+    let place = session::place(cli, &config)?;
+    place.make()?;
+    drop(place.open().await?);
+    Desk::open(data, config.signing_key.as_deref())?;
+    let done = json!({ "data": data, "settings": settings, "store": place.to_string() });
     output.show(&done, |output, _| {
         output.line(format_args!("store and settings are in {}; next: bishui plan adopt PLAN.toml", data.display()));
+        if let Place::Postgres(address) = &place {
+            output.line(format_args!(
+                "the store is {address}; name it to every command by BISHUI_STORE or `store` in {FILE_NAME}"
+            ));
+        }
     });
     Ok(ExitCode::SUCCESS)
 }
@@ -98,7 +106,8 @@ pub(super) fn config(cli: &Cli, command: &ConfigCommand, output: &Output) -> Res
     );
     match command {
         ConfigCommand::Show => {
-            let shown = json!({ "data": cli.data, "settings": config, "mail": mail });
+            let store = session::place(cli, &config)?.to_string();
+            let shown = json!({ "data": cli.data, "store": store, "settings": config, "mail": mail });
             output.show(&shown, |output, _| output.line(format_args!("{shown:#}")));
         }
         ConfigCommand::Check => {
@@ -118,15 +127,15 @@ pub(super) fn config(cli: &Cli, command: &ConfigCommand, output: &Output) -> Res
 
 /// Checks the store from end to end.
 pub(super) async fn doctor(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
-    let log = session::open_store(&cli.data).await?;
-    let kept = Config::read(&cli.data, cli.config.as_deref())?.attachments(&cli.data);
+    let config = Config::read(&cli.data, cli.config.as_deref())?;
+    let store = session::open_store(cli, &config).await?;
+    let kept = config.attachments(&cli.data);
     let waiting = output.spinner("reading the whole store");
-    let checked = log.clone();
-    let verified = tokio::task::spawn_blocking(move || checked.verify()).await;
+    let verified = store.verify().await;
     waiting.finish_and_clear();
-    match verified.map_err(|error| OfficeError::Input { what: error.to_string() })? {
+    match verified {
         Ok(head) => {
-            let Examined { named, faults } = attached::examine(&log, &kept).await?;
+            let Examined { named, faults } = attached::examine(&*store.log(), &kept).await?;
             let sound = faults.is_empty();
             let found = json!({ "sound": sound, "events": head, "attachments": named, "faults": faults });
             output.show(&found, |output, _| {

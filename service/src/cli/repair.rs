@@ -6,14 +6,22 @@ use bishui_infra::event_log::sled::{Repaired, repair};
 use serde_json::json;
 
 use super::args::Cli;
-use super::exit;
 use super::output::Output;
-use crate::config::STORE_DIR;
+use super::{exit, session};
+use crate::config::Config;
 use crate::error::OfficeError;
+use crate::store::Place;
 
 /// Makes the index again and, where the journal is damaged and loss is accepted, cuts the damage away.
 pub(super) async fn run(cli: &Cli, accept_loss: bool, output: &Output) -> Result<ExitCode, OfficeError> {
-    let path = cli.data.join(STORE_DIR);
+    let config = Config::read(&cli.data, cli.config.as_deref())?;
+    let path = match session::place(cli, &config)? {
+        Place::Sled(path) => path,
+        Place::Postgres(address) => {
+            let what = format!("{address} is repaired by the means of its database, or restored from a backup");
+            return Err(OfficeError::Input { what });
+        }
+    };
     let waiting = output.spinner("reading the whole store");
     let repaired = tokio::task::spawn_blocking(move || repair(&path, accept_loss)).await;
     waiting.finish_and_clear();

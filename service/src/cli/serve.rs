@@ -16,10 +16,10 @@ use crate::office::{Office, Settings};
 /// Runs the service on the store of the data directory.
 pub(super) async fn service(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, OfficeError> {
     let config = Config::read(&cli.data, cli.config.as_deref())?;
-    let log = session::open_store(&cli.data).await?;
+    let store = session::open_store(cli, &config).await?;
     let mailer = config.mailer(&cli.data)?;
     tracing::info!(mail = mailer.describe(), "mail goes here");
-    let office = Arc::new(session::office(log, &config, &cli.data)?);
+    let office = Arc::new(session::office(&store, &config, &cli.data)?);
     let listen = args.listen.unwrap_or(config.listen);
     let settings = ServeSettings {
         listen,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bishui_infra::backup::{LINE_BYTES_MAX, Line};
-use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{LogError, Position};
 use bishui_infra::mail::Mailer;
 use serde_json::Value;
@@ -15,12 +14,13 @@ use super::args::Cli;
 use crate::act::Act;
 use crate::audit::{Desk, Question};
 use crate::clock::SystemClock;
-use crate::config::{Config, STORE_DIR};
+use crate::config::Config;
 use crate::error::OfficeError;
 use crate::http::{EXPORT_PATH, HEAD_HEADER, ServiceFile};
 use crate::office::{Office, Receipt, Request, Settings};
 use crate::preview::preview;
 use crate::query::{Query, answer};
+use crate::store::{Place, Store};
 use crate::view::Scope;
 use crate::{deadlines, delivery};
 
@@ -47,37 +47,38 @@ pub(super) struct Remote {
     actor: String,
 }
 
-/// Opens the store off the async threads.
-pub(super) async fn open_store(data_dir: &Path) -> Result<SledLog, OfficeError> {
-    let path = data_dir.join(STORE_DIR);
-    if !path.is_dir() {
-        let what = format!("a store in {} (`bishui init` makes one)", data_dir.display());
-        return Err(OfficeError::NotFound { what });
+/// Where the store is: the option of the command line, the setting, or the data directory.
+pub(super) fn place(cli: &Cli, config: &Config) -> Result<Place, OfficeError> {
+    match &cli.store {
+        Some(place) => Ok(place.clone()),
+        None => Place::of(&cli.data, config.store.as_deref()),
     }
-    let opened = tokio::task::spawn_blocking(move || SledLog::open(path)).await;
-    let opened = opened.map_err(|error| LogError::Unavailable { what: error.to_string(), source: None })?;
-    Ok(opened?)
+}
+
+/// Opens the store.
+pub(super) async fn open_store(cli: &Cli, config: &Config) -> Result<Store, OfficeError> {
+    place(cli, config)?.open().await
 }
 
 /// An office on a store, with the settings of the data directory.
-pub(super) fn office(log: SledLog, config: &Config, data_dir: &Path) -> Result<Office, OfficeError> {
+pub(super) fn office(store: &Store, config: &Config, data_dir: &Path) -> Result<Office, OfficeError> {
     let settings = Settings {
         mail_host: config.mail_host.clone(),
         attachments: Some(config.attachments(data_dir)),
         lease_time: config.lease_time(),
         ..Settings::default()
     };
-    Ok(Office::new(Arc::new(log), Arc::new(SystemClock::default()), config.work_calendar()?, settings))
+    Ok(Office::new(store.log(), Arc::new(SystemClock::default()), config.work_calendar()?, settings))
 }
 
 impl Session {
     /// Opens the store, or finds the service that has it.
     pub(super) async fn open(cli: &Cli) -> Result<Self, OfficeError> {
         let config = Config::read(&cli.data, cli.config.as_deref())?;
-        match open_store(&cli.data).await {
-            Ok(log) => {
+        match open_store(cli, &config).await {
+            Ok(store) => {
                 let mailer = config.mailer(&cli.data)?;
-                let office = office(log, &config, &cli.data)?;
+                let office = office(&store, &config, &cli.data)?;
                 let Config { mail_from, signing_key, .. } = config;
                 let (data_dir, actor) = (cli.data.clone(), cli.actor.clone());
                 let local = Local { office, mailer, data_dir, signing_key, mail_from, actor };

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::args::{
     AuditCommand, BackupArgs, BackupCommand, BenchCommand, Command, ConfigCommand, DeclareArgs, DemoArgs, ImportArgs,
-    IncidentsCommand, InterviewCommand, MailCommand, NoticesCommand, PlanCommand, PreviewFlag, ProjectionsCommand,
-    RestoreArgs, ReviseArgs, ServeArgs, TokenCommand, WhatIfArgs,
+    IncidentsCommand, InterviewCommand, MailCommand, MigrateStoreArgs, NoticesCommand, PlanCommand, PreviewFlag,
+    ProjectionsCommand, RestoreArgs, ReviseArgs, ServeArgs, TokenCommand, WhatIfArgs,
 };
 use super::backups::Kind;
 use super::output::Output;
@@ -40,6 +40,8 @@ pub(super) enum Task<'a> {
     Doctor,
     /// Repair the store.
     Repair { accept_loss: bool },
+    /// Move a log to another store.
+    MigrateStore(&'a MigrateStoreArgs),
     /// Measure a store.
     Bench(&'a BenchCommand),
     /// Add to a backup, or write an export.
@@ -117,6 +119,7 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Doctor => Task::Doctor,
         Command::Repair { accept_loss } => Task::Repair { accept_loss: *accept_loss },
         Command::Audit(command) => Task::Audit(command),
+        Command::MigrateStore(args) => Task::MigrateStore(args),
         Command::Bench(command) => Task::Bench(command),
         Command::Backup(args) => backup(args)?,
         Command::Export { dir } => Task::WriteBackup(dir, Kind::Export),

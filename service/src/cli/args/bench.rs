@@ -1,8 +1,5 @@
 //! Commands of the speed measurement.
 
-use std::path::PathBuf;
-use std::str::FromStr;
-
 use clap::{Args, Subcommand};
 
 use crate::bench::errand::Errand;
@@ -10,14 +7,13 @@ use crate::bench::workload::STREAMS_MAX;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum BenchCommand {
-    /// Appends, replay, opening, bytes and memory of a store, beside the bare disk
+    /// Appends, replay, opening, bytes and memory of a store, beside the bare disk. `--store` names an empty directory or
+    /// a new one, or a database on whose server new ones are made; by default a directory beside the data directory.
+    /// What is written is removed afterwards
     Store(BenchStoreArgs),
     /// A part of a measurement, in a process of its own
     #[command(hide = true)]
     Errand {
-        /// The stores of the measurement
-        #[arg(long)]
-        store: StorePlace,
         /// What is to be done (JSON)
         #[arg(value_parser = errand)]
         errand: Errand,
@@ -26,10 +22,6 @@ pub(in crate::cli) enum BenchCommand {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BenchStoreArgs {
-    /// sled:DIR, an empty directory or a new one; by default a directory beside the data directory. What is written is
-    /// removed afterwards
-    #[arg(long, value_name = "STORE")]
-    pub(in crate::cli) store: Option<StorePlace>,
     /// Events that are loaded and replayed
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub(in crate::cli) events: u64,
@@ -39,23 +31,6 @@ pub(in crate::cli) struct BenchStoreArgs {
     /// Rounds behind each median
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=99))]
     pub(in crate::cli) rounds: u32,
-}
-
-/// A kind of store and where it is.
-#[derive(Debug, Clone)]
-pub(in crate::cli) enum StorePlace {
-    /// Embedded, in a directory.
-    Sled(PathBuf),
-}
-
-impl FromStr for StorePlace {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.strip_prefix("sled:") {
-            Some(directory) if !directory.is_empty() => Ok(Self::Sled(directory.into())),
-            Some(_) | None => Err("a store is sled:DIR".into()),
-        }
-    }
 }
 
 fn errand(text: &str) -> Result<Errand, String> {

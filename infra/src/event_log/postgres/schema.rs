@@ -1,0 +1,45 @@
+//! The tables, made and brought forward in steps when a log is opened.
+
+use sqlx::{Connection as _, Error, PgConnection, Row as _};
+
+use super::failure::failed;
+use crate::event_log::LogError;
+
+/// The steps in order. A step that was released is never edited; a change of the tables is a new one.
+const STEPS: &[&str] = &[include_str!("schema/0001_log.sql")];
+/// Key of the advisory lock under which one node at a time brings the tables forward.
+const LOCK: i64 = 0x6269_7368_7569;
+
+/// Brings the tables of the database up to the newest step.
+pub(super) async fn bring_forward(connection: &mut PgConnection) -> Result<(), LogError> {
+    let applied = apply(connection).await.map_err(|error| failed("preparing the tables", error))?;
+    if applied > STEPS.len() {
+        let what = format!(
+            "the tables of the database are at step {applied}, and this program knows {}: use the program they belong to",
+            STEPS.len()
+        );
+        return Err(LogError::Unavailable { what, source: None });
+    }
+    Ok(())
+}
+
+/// Applies what is missing; gives the step that the tables are at.
+async fn apply(connection: &mut PgConnection) -> Result<usize, Error> {
+    let mut transaction = connection.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
+    let made = sqlx::query("SELECT to_regclass('bishui.schema_step') IS NOT NULL").fetch_one(&mut *transaction).await?;
+    if !made.try_get::<bool, _>(0)? {
+        let make = "CREATE SCHEMA bishui; CREATE TABLE bishui.schema_step (step int PRIMARY KEY, \
+                    applied_at timestamptz NOT NULL DEFAULT now())";
+        sqlx::raw_sql(make).execute(&mut *transaction).await?;
+    }
+    let newest = sqlx::query("SELECT coalesce(max(step), 0) FROM bishui.schema_step").fetch_one(&mut *transaction);
+    let newest = usize::try_from(newest.await?.try_get::<i32, _>(0)?).unwrap_or_default();
+    for (step, sql) in (1_i32..).zip(STEPS).skip(newest) {
+        sqlx::raw_sql(sql).execute(&mut *transaction).await?;
+        let note = sqlx::query("INSERT INTO bishui.schema_step (step) VALUES ($1)").bind(step);
+        note.execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(newest.max(STEPS.len()))
+}

@@ -1,0 +1,252 @@
+//! What only the log on PostgreSQL promises: several nodes on one database, the truth about a commit whose answer was
+//! lost, and that a database that comes back is used again.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use bishui_infra::event_log::postgres::PostgresLog;
+use bishui_infra::event_log::{Appended, Batch, EventLog, Expected, LogError, Position, StreamWrite};
+use bishui_tests::postgres::{Cluster, database_name, parsed};
+use bishui_tests::proxy::Proxy;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::build::{at, event, keyed, positions, stream, versions, write, writes};
+
+async fn open(address: &str) -> PostgresLog {
+    PostgresLog::open(&parsed(address)).await.unwrap()
+}
+
+/// A batch with one event that says `text`.
+fn saying(number: u128, text: &str) -> Batch {
+    let events = vec![event(format!("{{\"text\":\"{text}\"}}"))];
+    writes(number, [StreamWrite { stream: stream("said"), expected: Expected::Any, events }])
+}
+
+#[tokio::test]
+async fn a_reopened_log_goes_on_where_it_was() {
+    let address = Cluster::shared().database().await;
+    let (county, large) = (stream("高唐"), stream("large\0"));
+    let batch = keyed(writes(1, [write(&county, at(0), 2)]), "键\0", 1);
+    let (first, events) = {
+        let log = open(&address).await;
+        let first = log.append(batch.clone()).await.unwrap();
+        let events = vec![event("水".repeat(300 * 1_024))];
+        log.append(writes(2, [StreamWrite { stream: large.clone(), expected: at(0), events }])).await.unwrap();
+        log.move_checkpoint("台账", Position(0), Position(2)).await.unwrap();
+        (first, log.read_all(Position(0), 10).await.unwrap())
+    };
+    let log = open(&address).await;
+    assert_eq!(log.verify().await.unwrap(), Position(3));
+    assert_eq!(log.head().await.unwrap(), Position(3));
+    assert_eq!(*log.watch().borrow(), Position(3));
+    assert_eq!(log.read_all(Position(0), 10).await.unwrap(), events);
+    assert_eq!(log.checkpoint("台账").await.unwrap(), Position(2));
+    assert_eq!(log.append(batch).await.unwrap(), Appended { duplicate: true, ..first });
+    let stale = log.append(writes(3, [write(&county, at(0), 1)])).await;
+    assert!(matches!(stale, Err(LogError::Conflict { .. })), "{stale:?}");
+    log.append(writes(3, [write(&county, at(2), 1)])).await.unwrap();
+    assert_eq!(versions(&log, &county).await, [1, 2, 3]);
+    assert_eq!(versions(&log, &large).await, [1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_on_one_database_share_one_order() {
+    let address = Cluster::shared().database().await;
+    let nodes = [open(&address).await, open(&address).await, open(&address).await];
+    let mut tasks = JoinSet::new();
+    for writer in 0..12_u64 {
+        let node = nodes[usize::try_from(writer % 3).unwrap()].clone();
+        tasks.spawn(async move {
+            let own = stream(&format!("w{writer}"));
+            let mut runs = Vec::new();
+            for number in 0..10_u64 {
+                let shared = write(&stream("shared"), Expected::Any, 1);
+                let batch = writes(u128::from(writer * 100 + number), [write(&own, at(2 * number), 2), shared]);
+                let appended = node.append(batch).await.unwrap();
+                runs.push((appended.first.0, appended.last.0));
+            }
+            runs
+        });
+    }
+    let mut runs: Vec<(u64, u64)> = tasks.join_all().await.into_iter().flatten().collect();
+    runs.sort_unstable();
+    assert_eq!(runs, (0..120).map(|run| (3 * run + 1, 3 * run + 3)).collect::<Vec<_>>());
+    for node in &nodes {
+        assert_eq!(positions(node, 0).await, (1..=360).collect::<Vec<_>>());
+        assert_eq!(versions(node, &stream("shared")).await, (1..=120).collect::<Vec<_>>());
+    }
+    assert_eq!(nodes[0].verify().await.unwrap(), Position(360));
+}
+
+#[tokio::test]
+async fn a_node_judges_by_what_the_others_have_recorded() {
+    let address = Cluster::shared().database().await;
+    let (here, there) = (open(&address).await, open(&address).await);
+    let county = stream("a");
+    // Each remembers the stream as it left it itself; the other has moved it on since.
+    for version in 0..6 {
+        let (one, other) = if version % 2 == 0 { (&here, &there) } else { (&there, &here) };
+        one.append(writes(u128::from(version), [write(&county, at(version), 1)])).await.unwrap();
+        let stale = other.append(writes(100 + u128::from(version), [write(&county, at(version), 1)])).await;
+        assert!(matches!(&stale, Err(LogError::Conflict { actual, .. }) if actual.0 == version + 1), "{stale:?}");
+    }
+    let batch = keyed(writes(50, [write(&county, Expected::Any, 1)]), "key", 1);
+    let first = here.append(batch.clone()).await.unwrap();
+    assert_eq!(there.append(batch).await.unwrap(), Appended { duplicate: true, ..first });
+    let reused = there.append(keyed(writes(51, [write(&county, Expected::Any, 1)]), "key", 2)).await;
+    assert!(matches!(reused, Err(LogError::KeyReused { .. })), "{reused:?}");
+
+    let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let lease = here.take_lease("mail", a, Duration::ZERO).await.unwrap();
+    let leased = |number, lease| Batch { lease, ..writes(number, [write(&county, Expected::Any, 1)]) };
+    here.append(leased(60, lease.clone())).await.unwrap();
+    assert_eq!(there.take_lease("mail", b, Duration::from_mins(1)).await.unwrap().unwrap().term, 2);
+    let late = here.append(leased(61, lease)).await;
+    assert!(matches!(late, Err(LogError::Deposed { term: 1, .. })), "{late:?}");
+}
+
+#[tokio::test]
+async fn an_append_of_one_node_wakes_the_others() {
+    let address = Cluster::shared().database().await;
+    let (here, there) = (open(&address).await, open(&address).await);
+    let mut watch = there.watch();
+    here.append(saying(1, "woken")).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), watch.wait_for(|head| *head == Position(1))).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_answered_and_recorded_once() {
+    let cluster = Cluster::shared();
+    let proxy = Proxy::start(cluster.port()).await;
+    let address = cluster.database().await;
+    let log = open(&Cluster::address_at(database_name(&address), proxy.port())).await;
+    for (number, text) in [(1_u64, "first"), (2, "second")] {
+        log.append(saying(u128::from(number) * 10, "before")).await.unwrap();
+        proxy.lose_answer_to(text);
+        let appended = log.append(saying(u128::from(number) * 10 + 1, text)).await.unwrap();
+        assert_eq!(appended, Appended { first: Position(2 * number), last: Position(2 * number), duplicate: false });
+        assert!(proxy.has_lost_all());
+    }
+    assert_eq!(positions(&log, 0).await, [1, 2, 3, 4]);
+    assert_eq!(open(&address).await.verify().await.unwrap(), Position(4));
+}
+
+#[tokio::test]
+async fn a_commit_that_never_arrived_is_sent_again() {
+    let cluster = Cluster::shared();
+    let proxy = Proxy::start(cluster.port()).await;
+    let address = cluster.database().await;
+    let log = open(&Cluster::address_at(database_name(&address), proxy.port())).await;
+    log.append(saying(1, "before")).await.unwrap();
+    proxy.lose_request_with("lost on the way");
+    let appended = log.append(saying(2, "lost on the way")).await.unwrap();
+    assert_eq!((appended.first, appended.last, appended.duplicate), (Position(2), Position(2), false));
+    assert!(proxy.has_lost_all());
+    assert_eq!(positions(&log, 0).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_database_that_was_down_is_used_again() {
+    let mut cluster = Cluster::start(&[]);
+    let log = open(&cluster.database().await).await;
+    log.append(saying(1, "before")).await.unwrap();
+    cluster.stop("INT");
+    let failures = [
+        log.append(saying(2, "down")).await.map(drop),
+        log.read_all(Position(0), 10).await.map(drop),
+        log.take_lease("mail", Uuid::from_u128(1), Duration::from_secs(1)).await.map(drop),
+        log.replay(Position(0), Position(9), &mut |_| ControlFlow::Continue(())).await,
+    ];
+    for failure in failures {
+        assert!(matches!(failure, Err(LogError::Unavailable { .. })), "{failure:?}");
+    }
+    cluster.restart();
+    log.append(saying(3, "after")).await.unwrap();
+    assert_eq!(positions(&log, 0).await.len(), 2);
+    assert_eq!(log.verify().await.unwrap(), Position(2));
+}
+
+#[tokio::test]
+async fn what_was_changed_behind_the_log_is_noticed() {
+    let cluster = Cluster::shared();
+    let changes = [
+        ("UPDATE bishui.event SET body = set_byte(body, 60, get_byte(body, 60) # 1) WHERE position = 3", "checksum"),
+        ("UPDATE bishui.event SET version = 9 WHERE position = 3", "columns"),
+        ("UPDATE bishui.event SET stream = 9 WHERE position = 3", "columns"),
+        ("DELETE FROM bishui.event WHERE position = 2", "event 3 is in its place"),
+        ("DELETE FROM bishui.event WHERE position = 4", "the last event is 3"),
+        (
+            "UPDATE bishui.event SET body = (SELECT body FROM bishui.event WHERE position = 2) WHERE position = 3",
+            "place",
+        ),
+        ("DELETE FROM bishui.request_key", "0 idempotency keys"),
+        ("UPDATE bishui.request_key SET last_position = 1", "stands for other events"),
+        ("DELETE FROM bishui.stream WHERE id = 1", "streams are listed"),
+        ("UPDATE bishui.stream SET name = 'x' WHERE id = 1", "does not begin"),
+    ];
+    for (change, told) in changes {
+        let address = cluster.database().await;
+        let log = open(&address).await;
+        log.append(keyed(writes(1, [write(&stream("a"), at(0), 2)]), "key", 1)).await.unwrap();
+        log.append(writes(2, [write(&stream("b"), at(0), 2)])).await.unwrap();
+        assert_eq!(log.verify().await.unwrap(), Position(4));
+        let mut connection = cluster.connect(database_name(&address)).await;
+        sqlx::raw_sql(change).execute(&mut connection).await.unwrap();
+        let found = log.verify().await;
+        assert!(matches!(&found, Err(LogError::Corrupt { what }) if what.contains(told)), "{change}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn tables_of_a_newer_program_are_left_alone() {
+    let cluster = Cluster::shared();
+    let address = cluster.database().await;
+    drop(open(&address).await);
+    let mut connection = cluster.connect(database_name(&address)).await;
+    sqlx::raw_sql("INSERT INTO bishui.schema_step (step) VALUES (99)").execute(&mut connection).await.unwrap();
+    let refused = PostgresLog::open(&parsed(&address)).await.map(drop).unwrap_err().to_string();
+    assert!(refused.contains("the tables of the database are at step 99, and this program knows 1"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_standby_goes_on_with_everything_that_was_acknowledged() {
+    let mut primary = Cluster::start(&[]);
+    let name = database_name(&primary.database().await).to_owned();
+    let standby = primary.standby();
+    primary.wait_for_in_step(&name).await;
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", primary.port(), standby.port());
+    let log = open(&format!("postgres://bishui@{hosts}/{name}?target_session_attrs=read-write")).await;
+    let other = log.clone();
+    let (told, mut acknowledged) = tokio::sync::mpsc::unbounded_channel();
+    let writing = tokio::spawn(async move {
+        let mut failures = 0;
+        for number in 1..=400_u64 {
+            // A request that failed is repeated under its key until it is answered.
+            let batch = keyed(saying(u128::from(number), "kept"), &format!("key {number}"), u128::from(number));
+            loop {
+                match other.append(batch.clone()).await {
+                    Ok(appended) => break told.send((number, appended.first)).unwrap(),
+                    Err(LogError::Unavailable { .. }) => failures += 1,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+        }
+        failures
+    });
+    let mut known = Vec::new();
+    for _ in 0..100 {
+        known.push(acknowledged.recv().await.unwrap());
+    }
+    primary.stop("KILL");
+    standby.control("pg_ctl", &["promote", "-w"]);
+    let failures = writing.await.unwrap();
+    while let Some(acknowledged) = acknowledged.recv().await {
+        known.push(acknowledged);
+    }
+    // One after the other, so each stands at the place of its number, and none is there twice.
+    assert_eq!(known, (1..=400).map(|number| (number, Position(number))).collect::<Vec<_>>());
+    assert_eq!(positions(&log, 0).await, (1..=400).collect::<Vec<_>>());
+    assert_eq!(log.verify().await.unwrap(), Position(400));
+    println!("{failures} appends found no database that takes writes");
+}
