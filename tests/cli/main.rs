@@ -6,6 +6,7 @@ mod backups;
 mod bad_files;
 mod bad_settings;
 mod bench;
+mod damaged;
 mod database;
 mod hostile;
 mod large;

@@ -4,6 +4,7 @@
 mod conflicts;
 mod leases;
 mod limits;
+mod long;
 mod order;
 mod passes;
 mod reading;
@@ -12,6 +13,7 @@ mod repeats;
 pub(crate) use conflicts::*;
 pub(crate) use leases::*;
 pub(crate) use limits::*;
+pub(crate) use long::*;
 pub(crate) use order::*;
 pub(crate) use passes::*;
 pub(crate) use reading::*;
@@ -53,6 +55,8 @@ macro_rules! for_each_rule {
             one_holder_has_a_lease_at_a_time,
             a_lease_whose_time_is_over_passes_on,
             a_holder_of_an_earlier_term_appends_nothing,
+            a_long_stream_is_read_from_any_version,
+            more_writers_than_can_wait_are_all_answered,
             a_payload_above_the_bound_is_refused,
             names_above_the_bound_are_refused,
             a_batch_above_the_bound_is_refused,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use bishui_domain::assessment::classify;
 use bishui_domain::plan::rules::RuleSet;
+use bishui_infra::event_log::LogError;
 use bishui_infra::table::classify::Samples;
 use clap::CommandFactory;
 use serde_json::json;
@@ -128,7 +129,10 @@ pub(super) fn config(cli: &Cli, command: &ConfigCommand, output: &Output) -> Res
 /// Checks the store from end to end.
 pub(super) async fn doctor(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     let config = Config::read(&cli.data, cli.config.as_deref())?;
-    let store = session::open_store(cli, &config).await?;
+    let store = match session::open_store(cli, &config).await {
+        Err(OfficeError::Log(error @ LogError::Corrupt { .. })) => return Ok(damaged(error, output)),
+        opened => opened?,
+    };
     let kept = config.attachments(&cli.data);
     let waiting = output.spinner("reading the whole store");
     let verified = store.verify().await;
@@ -147,11 +151,19 @@ pub(super) async fn doctor(cli: &Cli, output: &Output) -> Result<ExitCode, Offic
             });
             Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(exit::DIFFERENCE) })
         }
-        Err(error) => {
-            output.error(&error.into());
-            Ok(ExitCode::from(exit::DIFFERENCE))
-        }
+        Err(error @ LogError::Corrupt { .. }) => Ok(damaged(error, output)),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Says what is damaged, and what to do about it.
+fn damaged(error: LogError, output: &Output) -> ExitCode {
+    output.error(&error.into());
+    eprintln!(
+        "copy the data directory; then `bishui repair` makes the index again, and tells how much of a damaged journal \
+         can be kept; `bishui restore` takes the whole log from a backup"
+    );
+    ExitCode::from(exit::DIFFERENCE)
 }
 
 /// One JSON object a row in row order, whatever the form of output (contract: `classify`).

@@ -49,7 +49,9 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     std::fs::create_dir_all(path).map_err(|error| unavailable(format!("creating the store at {name}"), error))?;
     let lock = lock(path)?;
     if path.join("db").exists() {
-        let what = format!("{name} was made by a version before 0.2: use that version to read it");
+        let what = format!(
+            "{name} holds its events in sled itself, as a program before this one made it: use that program to read it"
+        );
         return Err(LogError::Unavailable { what, source: None });
     }
     let places = Places { store: path };
