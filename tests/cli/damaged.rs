@@ -10,10 +10,10 @@ fn segment(office: &Office) -> PathBuf {
 
 /// Changes a byte in the middle of what the journal holds.
 fn flip(office: &Office) {
-    let mut bytes = std::fs::read(segment(office)).unwrap();
-    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut bytes = std::fs::read(segment(office)).expect("a segment");
+    let used = bytes.iter().rposition(|byte| *byte != 0).expect("events");
     bytes[used / 2] ^= 1;
-    std::fs::write(segment(office), bytes).unwrap();
+    std::fs::write(segment(office), bytes).expect("a file");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError as Busy, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -61,6 +62,8 @@ struct Store {
     leases: Mutex<Leases>,
     head: watch::Sender<Position>,
     prepared: Arc<Prepared>,
+    /// Whether the upkeep has yet to save the index.
+    saving: AtomicBool,
     /// Released last.
     _lock: File,
 }

@@ -132,3 +132,17 @@ async fn a_repair_makes_the_index_again_and_cuts_damage_only_when_told() {
     assert_eq!(kept.len() as u64, repaired.head.0);
     assert!(!write(log, 6, 2).await.is_empty(), "it takes writes again");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_put_back_to_an_older_state_is_named() {
+    let disk = ForgetfulDisk::new();
+    let directory = tempfile::tempdir().unwrap();
+    write(open(&disk, directory.path()).unwrap(), 8, 20).await;
+    let older = disk.copy();
+    write(open(&disk, directory.path()).unwrap(), 9, 20).await;
+    let opened = open(&older, directory.path()).map(drop);
+    assert!(
+        matches!(&opened, Err(LogError::Corrupt { what }) if what.contains("were acknowledged")),
+        "the index knows better: {opened:?}"
+    );
+}

@@ -1,13 +1,14 @@
 //! Opening a store: the lock, the index as it was saved, and what the journal has after it.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::watch;
 
 use super::catalogue::{Catalogue, set_aside};
 use super::index::Index;
-use super::reader::Reader;
+use super::reader::{Pass, Reader};
 use super::recovery::{Remains, Scan, Segments, check_acknowledged, drop_remains};
 use super::tail::Tail;
 use super::{Store, lock, unavailable};
@@ -67,7 +68,11 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     let head = watch::Sender::new(tail.head);
     let index = RwLock::new(index);
     let (leases, prepared) = (Mutex::default(), Arc::default());
-    Ok(Opened { store: Store { reader, catalogue, index, leases, head, prepared, _lock: lock }, tail, saved })
+    Ok(Opened {
+        store: Store { reader, catalogue, index, leases, head, prepared, saving: AtomicBool::new(false), _lock: lock },
+        tail,
+        saved,
+    })
 }
 
 /// The index up to the journal's end, from the snapshot on or, where that does not lead there, from the start.
@@ -79,6 +84,7 @@ fn read(
     let mut spill = |index: &mut Index| spill(catalogue, index);
     if let Some((start, mut index)) = catalogue.snapshot()
         && start.segment <= segments.last
+        && leads_to_its_end(reader, &start, &index)?
     {
         let mut scan = Scan::new(reader, segments, start);
         if let Ok(remains) = scan.run(&mut index, &mut spill) {
@@ -90,6 +96,19 @@ fn read(
     let mut scan = Scan::new(reader, segments, Tail::START);
     let remains = scan.run(&mut index, &mut spill)?;
     Ok((1, index, scan.whole, remains))
+}
+
+/// Whether the journal still has the last block before the end of a snapshot: the journal may have been put back to an
+/// older state, or lost what a disk said it had.
+fn leads_to_its_end(reader: &Reader, end: &Tail, index: &Index) -> Result<bool, LogError> {
+    let Some(mark) = index.marks.last() else { return Ok(*end == Tail::START) };
+    let mut pass = Pass::new(reader, mark.location);
+    let mut last = None;
+    while pass.location().pack() < end.location().pack() {
+        let Some((_, block)) = pass.block()? else { return Ok(false) };
+        last = Some((block.header.checksum, block.header.last()));
+    }
+    Ok(pass.location() == end.location() && last == Some((end.previous, end.head)))
 }
 
 /// Hands keys to sled when there are many.

@@ -1,5 +1,6 @@
 //! Work off the path of the writer: filling the next segment with zeros, and saving the index.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 
 use super::Store;
@@ -19,7 +20,10 @@ pub(super) fn run(store: &Arc<Store>, work: &mpsc::Receiver<Upkeep>) {
     while let Ok(work) = work.recv() {
         match work {
             Upkeep::Prepare(number) => prepare_ahead(&store.reader, &store.prepared, number),
-            Upkeep::Save(saved) => save(store, &saved.0, &saved.1),
+            Upkeep::Save(saved) => {
+                save(store, &saved.0, &saved.1);
+                store.saving.store(false, Ordering::Release);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 
 use super::Store;
@@ -161,7 +162,8 @@ impl Writer {
             drop(self.upkeep.send(Upkeep::Prepare(number)));
         }
         let segment = self.journal.segment();
-        if segment >= self.saved + SAVE_SEGMENTS || self.store.index().keys.len() >= SAVE_KEYS {
+        let due = segment >= self.saved + SAVE_SEGMENTS || self.store.index().keys.len() >= SAVE_KEYS;
+        if due && !self.store.saving.swap(true, Ordering::AcqRel) {
             let tail = self.journal.tail();
             self.saved = segment;
             let index = self.store.index().clone();
