@@ -254,7 +254,9 @@ fn has_unwritten_sector(block: &[u8], offset: u32) -> bool {
 pub(super) fn drop_remains(reader: &Reader, remains: &Remains, directory: &Path) -> std::io::Result<()> {
     let disk = reader.disk();
     disk.create_dir_all(directory)?;
-    for number in remains.from.segment()..=remains.to {
+    // From the end: where the power goes meanwhile, what is left is again the beginning of a write, for a segment in use
+    // never follows one that was dropped from.
+    for number in (remains.from.segment()..=remains.to).rev() {
         let start = if number == remains.from.segment() { remains.from.offset() } else { 0 };
         let file = disk.open(&segment::path(reader.directory(), number))?;
         let end = keep(&*file, start, number, reader, directory)?;
