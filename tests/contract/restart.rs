@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bishui_infra::event_log::sled::SledLog;
-use bishui_infra::event_log::{Appended, EventLog, LogError, Position, StreamWrite};
+use bishui_infra::event_log::{Appended, Batch, EventLog, LogError, Position, StreamVersion, StreamWrite};
 
 use crate::build::{at, event, keyed, stream, versions, write, writes};
 
@@ -60,4 +60,54 @@ async fn a_second_opening_is_refused_while_the_first_lasts() {
     assert!(matches!(&second, Err(LogError::InUse { path }) if Path::new(path) == dir.path()), "{second:?}");
     drop(log);
     open(dir.path());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_with_one_id_at_once_keep_their_own_envelopes() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let one = |number: usize| Batch {
+        actor: format!("clerk {number}"),
+        ..writes(7, [write(&stream(&number.to_string()), at(0), 2)])
+    };
+    let appends: Vec<_> = (0..100)
+        .map(|number| {
+            let (log, batch) = (log.clone(), one(number));
+            tokio::spawn(async move { log.append(batch).await.unwrap() })
+        })
+        .collect();
+    for append in appends {
+        append.await.unwrap();
+    }
+    log.verify().unwrap();
+    drop(log);
+    let log = open(dir.path());
+    for number in 0..100 {
+        let events = log.read_stream(&stream(&number.to_string()), StreamVersion(0), 9).await.unwrap();
+        let found: Vec<_> = events.iter().map(|event| (event.actor.as_str(), event.place)).collect();
+        let clerk = format!("clerk {number}");
+        assert_eq!(found, [(clerk.as_str(), 0), (clerk.as_str(), 1)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_is_sound_while_it_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let writers: Vec<_> = (0..4_u128)
+        .map(|writer| {
+            let log = log.clone();
+            tokio::spawn(async move {
+                for number in 0..400_u64 {
+                    let one = write(&stream(&writer.to_string()), at(number), 1);
+                    log.append(writes(writer << 32 | u128::from(number), [one])).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    while writers.iter().any(|writer| !writer.is_finished()) {
+        let checked = log.clone();
+        tokio::task::spawn_blocking(move || checked.verify()).await.unwrap().unwrap();
+    }
+    assert_eq!(log.verify().unwrap(), Position(1_600));
 }

@@ -175,7 +175,10 @@ pub(super) fn judge_recorded(
             None => version_of(&event.stream)?,
         };
         let goes_on = before.is_some_and(|before| before.batch == event.batch && before.place + 1 == event.place);
-        let follows = event.position.0 == last.0 + 1 && event.version.0 == current.0 + 1;
+        let follows = event.position.0 == last.0 + 1
+            && event.version.0 == current.0 + 1
+            && event.idempotency_key.is_some() == event.request.is_some()
+            && (!goes_on || before.is_some_and(|before| same_envelope(before, event)));
         if !follows || !(goes_on || event.place == 0) || event.id != event_id(event.batch, event.place) {
             let what =
                 format!("event {} of {} does not follow what is here up to {last}", event.position, event.stream);
@@ -193,6 +196,12 @@ pub(super) fn judge_recorded(
     }
     let first = if events.is_empty() { head } else { Position(head.0 + 1) };
     Ok((keys, Appended { first, last, duplicate: false }))
+}
+
+/// Whether two events of a batch say the same of it.
+fn same_envelope(one: &Recorded, other: &Recorded) -> bool {
+    let of = |event: &Recorded| (event.recorded_at, event.request, event.causation, event.correlation);
+    of(one) == of(other) && one.actor == other.actor && one.idempotency_key == other.idempotency_key
 }
 
 /// Takes events of another log that are to be recorded as they are, above `head`.

@@ -9,7 +9,9 @@ use std::io;
 use std::path::Path;
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError as Busy, mpsc};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError as Busy, mpsc,
+};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -138,7 +140,14 @@ impl SledLog {
     /// # Errors
     /// `Corrupt` with the first difference.
     pub fn verify(&self) -> Result<Position, LogError> {
-        check::verify(&self.inner.store)
+        match check::verify(&self.inner.store) {
+            // What is being written while it is read may look wrong: it is read again while nothing is.
+            Err(LogError::Corrupt { .. }) => {
+                let _still = self.inner.writer.lock().map_err(|_| queue::stopped())?;
+                check::verify(&self.inner.store)
+            }
+            done => done,
+        }
     }
 
     async fn ask(&self, work: Work) -> Result<Appended, LogError> {
@@ -168,17 +177,20 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.queue.stop();
-        let Ok(mut writer) = self.writer.lock() else {
-            tracing::error!("the writer of the event log had stopped with a panic");
-            return;
-        };
+        let writer = self.writer.lock();
+        let sound = writer.is_ok();
+        let mut writer = writer.unwrap_or_else(PoisonError::into_inner);
         writer.retire();
         if let Some(upkeep) = self.upkeep.take()
             && upkeep.join().is_err()
         {
             tracing::error!("the upkeep of the event log had stopped with a panic");
         }
-        writer.save_last();
+        if sound {
+            writer.save_last();
+        } else {
+            tracing::error!("the writer of the event log had stopped with a panic");
+        }
     }
 }
 

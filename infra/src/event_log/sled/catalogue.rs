@@ -67,10 +67,8 @@ impl Catalogue {
     pub(super) fn snapshot(&self) -> Option<(Tail, Index)> {
         let current = guard(|| self.db.get(CURRENT)).ok()??;
         let (generation, checksum) = split(&current)?;
-        let mut bytes = Vec::new();
-        for entry in self.db.scan_prefix(prefix(generation)) {
-            bytes.extend_from_slice(&entry.ok()?.1);
-        }
+        let parts = || self.db.scan_prefix(prefix(generation)).values().collect::<Result<Vec<_>, _>>();
+        let bytes = guard(parts).ok()?.concat();
         if u64::from(crc32fast::hash(&bytes)) != checksum {
             return None;
         }
@@ -98,6 +96,8 @@ impl Catalogue {
         let current = guard(|| self.db.get(CURRENT))?;
         let old = current.as_deref().and_then(split).map(|(generation, _)| generation);
         let generation = old.map_or(1, |generation| generation + 1);
+        // A saving that was cut short may have left parts under the same number.
+        self.remove_parts(|key| key.starts_with(&prefix(generation)))?;
         let chunks: Vec<&[u8]> = bytes.chunks(VALUE_BYTES).collect();
         let mut number = 0_u32;
         for some in chunks.chunks(BATCH_ENTRIES) {
@@ -114,18 +114,20 @@ impl Catalogue {
         guard(|| self.db.insert(CURRENT, entry))?;
         guard(|| self.db.insert(ACKNOWLEDGED, &tail.head.0.to_be_bytes()))?;
         self.sync()?;
-        self.remove_generations_but(generation)
+        self.remove_parts(|key| !key.starts_with(&prefix(generation)))
     }
 
-    fn remove_generations_but(&self, generation: u64) -> Result<(), LogError> {
-        let mut batch = Batch::default();
-        for key in self.db.scan_prefix(b"s").keys() {
-            let key = key.map_err(failed)?;
-            if !key.starts_with(&prefix(generation)) {
-                batch.remove(key);
+    fn remove_parts(&self, unwanted: impl Fn(&[u8]) -> bool) -> Result<(), LogError> {
+        guard(|| {
+            let mut batch = Batch::default();
+            for key in self.db.scan_prefix(b"s").keys() {
+                let key = key?;
+                if unwanted(&key) {
+                    batch.remove(key);
+                }
             }
-        }
-        guard(|| self.db.apply_batch(batch))
+            self.db.apply_batch(batch)
+        })
     }
 
     /// Adds places of keys.

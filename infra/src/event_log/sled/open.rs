@@ -59,9 +59,17 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     let reader = Arc::new(Reader::new(Arc::clone(disk), &places.journal()));
     let segments = Segments::find(&reader)?;
     sync_names(&**disk, path).map_err(|error| unavailable(format!("syncing the directory {name}"), error))?;
-    let catalogue = Catalogue::open(&places.index())?;
-    let (saved, index, tail, remains) = read(&reader, &segments, &catalogue)?;
-    check_acknowledged(&tail, catalogue.acknowledged())?;
+    let mut catalogue = Catalogue::open(&places.index())?;
+    let acknowledged = catalogue.acknowledged();
+    if catalogue.snapshot().is_none() && catalogue.forget().is_err() {
+        drop(catalogue);
+        set_index_aside(path)?;
+        catalogue = Catalogue::open(&places.index())?;
+    }
+    let Found { saved, index, scan, remains } = read(&reader, &segments, &catalogue)?;
+    let tail = scan.whole;
+    check_acknowledged(&tail, acknowledged)?;
+    scan.make_durable()?;
     if let Some(remains) = &remains {
         drop_rest(&reader, &tail, remains, &places)?;
     }
@@ -75,12 +83,17 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     })
 }
 
+/// What was read of a journal.
+struct Found<'a> {
+    /// The segment in which the index was saved.
+    saved: u32,
+    index: Index,
+    scan: Scan<'a>,
+    remains: Option<Remains>,
+}
+
 /// The index up to the journal's end, from the snapshot on or, where that does not lead there, from the start.
-fn read(
-    reader: &Reader,
-    segments: &Segments,
-    catalogue: &Catalogue,
-) -> Result<(u32, Index, Tail, Option<Remains>), LogError> {
+fn read<'a>(reader: &'a Reader, segments: &'a Segments, catalogue: &Catalogue) -> Result<Found<'a>, LogError> {
     let mut spill = |index: &mut Index| spill(catalogue, index);
     if let Some((start, mut index)) = catalogue.snapshot()
         && start.segment <= segments.last
@@ -88,14 +101,14 @@ fn read(
     {
         let mut scan = Scan::new(reader, segments, start);
         if let Ok(remains) = scan.run(&mut index, &mut spill) {
-            return Ok((start.segment, index, scan.whole, remains));
+            return Ok(Found { saved: start.segment, index, scan, remains });
         }
     }
     catalogue.forget()?;
     let mut index = Index::default();
     let mut scan = Scan::new(reader, segments, Tail::START);
     let remains = scan.run(&mut index, &mut spill)?;
-    Ok((1, index, scan.whole, remains))
+    Ok(Found { saved: 1, index, scan, remains })
 }
 
 /// Whether the journal still has the last block before the end of a snapshot: the journal may have been put back to an

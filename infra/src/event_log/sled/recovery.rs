@@ -52,7 +52,12 @@ impl Segments {
 fn is_unfinished(reader: &Reader, number: u32) -> Result<bool, LogError> {
     let bytes = reader.file(number)?.length().map_err(|error| unavailable("reading the journal".into(), error))?;
     let filled = bytes == u64::from(segment::length(number));
-    let begun = reader.segment_header(number)?.is_some();
+    let begun = match reader.segment_header(number) {
+        Ok(header) => header.is_some(),
+        // A header that is not right is for the scan to name.
+        Err(LogError::Corrupt { .. }) => true,
+        Err(error) => return Err(error),
+    };
     if begun || (filled && number > 1) || !rest_is_zero(reader, number, 0)? {
         return Ok(false);
     }
@@ -137,16 +142,28 @@ impl<'a> Scan<'a> {
 
     /// The chain value up to the last whole batch.
     fn chain(&self) -> Result<Hash, LogError> {
-        let Some((start, carried)) = self.whole_group else { return Ok(self.whole.chain) };
-        let mut chain = Chain::at(carried);
-        let mut pass = Pass::new(self.reader, start);
-        while pass.location() != self.whole.location() {
-            match pass.block()? {
-                Some((_, block)) => chain.block(&block),
-                None => pass.next_segment(),
-            }
+        match self.whole_group {
+            None => Ok(self.whole.chain),
+            Some((start, carried)) => self.chain_between(start, carried, &self.whole),
         }
-        Ok(chain.end_group())
+    }
+
+    /// Makes durable what was found: the last group may have been written and not synced before a crash. It is written
+    /// again, for a sync that failed may have marked it as clean.
+    pub(super) fn make_durable(&self) -> Result<(), LogError> {
+        let failed = |error| unavailable("making the end of the journal durable".into(), error);
+        let end = &self.whole;
+        let start = self.whole_group.map_or_else(|| end.location(), |(start, _)| start);
+        for number in start.segment()..=end.segment {
+            let file = self.reader.file(number)?;
+            let from = if number == start.segment() { start.offset() } else { 0 };
+            let to = if number == end.segment { end.offset } else { segment::length(number) };
+            let mut bytes = vec![0; (to - from) as usize];
+            let read = file.read_at(&mut bytes, u64::from(from)).map_err(failed)?;
+            file.write_at(&bytes[..read], u64::from(from)).map_err(failed)?;
+            file.sync_data().map_err(failed)?;
+        }
+        Ok(())
     }
 
     fn judge_end(&self) -> Result<Option<Remains>, LogError> {
@@ -155,6 +172,7 @@ impl<'a> Scan<'a> {
         let rest = rest_is_zero(self.reader, segment, offset)?;
         if !rest {
             judge_rest(self.reader, &self.tail)?;
+            self.refuse_later_groups()?;
         }
         // A segment that was prepared may have got blocks of the same write, but not its header.
         if segment < self.segments.last && !rest_is_zero(self.reader, segment + 1, 0)? {
@@ -162,6 +180,36 @@ impl<'a> Scan<'a> {
         }
         let dropped = !rest || to != segment || self.whole.location() != self.tail.location();
         Ok(dropped.then(|| Remains { from: self.whole.location(), to }))
+    }
+}
+
+impl Scan<'_> {
+    /// A write that was cut short is the last one. A block of a later group behind it was written after the sync of what
+    /// is broken, so that was damaged.
+    fn refuse_later_groups(&self) -> Result<(), LogError> {
+        let known = match self.group {
+            None => [self.whole.chain; 2],
+            Some((start, carried)) => [carried, self.chain_between(start, carried, &self.tail)?],
+        };
+        let mut bytes = vec![0; (segment::length(self.tail.segment) - self.tail.offset) as usize];
+        let read = self.reader.read(self.tail.segment, u64::from(self.tail.offset), &mut bytes)?;
+        let later = (0..read).any(|at| {
+            bytes[at] != 0 && Block::parse(&bytes[at..read]).is_some_and(|block| !known.contains(&block.chain()))
+        });
+        if later { Err(damaged(&self.tail)) } else { Ok(()) }
+    }
+
+    /// The chain value at `end` of a group that begins at `start`.
+    fn chain_between(&self, start: Location, carried: Hash, end: &Tail) -> Result<Hash, LogError> {
+        let mut chain = Chain::at(carried);
+        let mut pass = Pass::new(self.reader, start);
+        while pass.location() != end.location() {
+            match pass.block()? {
+                Some((_, block)) => chain.block(&block),
+                None => pass.next_segment(),
+            }
+        }
+        Ok(chain.end_group())
     }
 }
 
@@ -254,6 +302,9 @@ fn has_unwritten_sector(block: &[u8], offset: u32) -> bool {
 pub(super) fn drop_remains(reader: &Reader, remains: &Remains, directory: &Path) -> std::io::Result<()> {
     let disk = reader.disk();
     disk.create_dir_all(directory)?;
+    if let Some(parent) = directory.parent() {
+        disk.sync_directory(parent)?;
+    }
     // From the end: where the power goes meanwhile, what is left is again the beginning of a write, for a segment in use
     // never follows one that was dropped from.
     for number in (remains.from.segment()..=remains.to).rev() {

@@ -9,7 +9,7 @@ use super::open::{Places, set_index_aside};
 use super::reader::Reader;
 use super::recovery::{Remains, Scan, Segments, drop_remains};
 use super::segment;
-use super::tail::Tail;
+use super::tail::{Tail, first_header};
 use super::{SledLog, lock, unavailable};
 use crate::disk::{Disk, RealDisk};
 use crate::event_log::{LogError, Position};
@@ -108,5 +108,17 @@ fn mend_files(disk: &dyn Disk, places: &Places<'_>) -> Result<(), LogError> {
             file.sync_data().map_err(failed)?;
         }
     }
+    mend_first_header(disk, places).map_err(failed)?;
     disk.sync_directory(&journal).map_err(failed)
+}
+
+/// The first segment's header says nothing that is not known.
+fn mend_first_header(disk: &dyn Disk, places: &Places<'_>) -> std::io::Result<()> {
+    let path = segment::path(&places.journal(), 1);
+    let file = match disk.open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    file.write_at(&first_header(), 0)?;
+    file.sync_data()
 }

@@ -77,7 +77,7 @@ pub(super) fn create(disk: &dyn Disk, directory: &Path, number: u32) -> io::Resu
     let (path, length) = (path(directory, number), u64::from(length(number)));
     let file = match disk.create(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return empty(disk, &path, length),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return empty(disk, directory, &path, length),
         Err(error) => return Err(error),
     };
     let filled = zero(&*file, 0, length).and_then(|()| file.sync_data()).and_then(|()| disk.sync_directory(directory));
@@ -89,7 +89,7 @@ pub(super) fn create(disk: &dyn Disk, directory: &Path, number: u32) -> io::Resu
 }
 
 /// The segment at `path` when it is whole and nothing was written to it: what is written is never written over.
-fn empty(disk: &dyn Disk, path: &Path, length: u64) -> io::Result<Box<dyn DiskFile>> {
+fn empty(disk: &dyn Disk, directory: &Path, path: &Path, length: u64) -> io::Result<Box<dyn DiskFile>> {
     let file = disk.open(path)?;
     let mut bytes = vec![0; ZEROS];
     let mut at = 0;
@@ -101,6 +101,7 @@ fn empty(disk: &dyn Disk, path: &Path, length: u64) -> io::Result<Box<dyn DiskFi
         at += read as u64;
         if at == length {
             file.sync_data()?;
+            disk.sync_directory(directory)?;
             return Ok(file);
         }
     }

@@ -16,6 +16,8 @@ use crate::event_log::{EventRef, LogError, Position};
 
 /// Bytes after which a block takes no further event: what is read to look one event up.
 const BLOCK_BYTES: usize = 64 << 10;
+/// Bytes that are enough for a checkpoint, whose name is bounded, and its block.
+pub(super) const CHECKPOINT_ROOM: usize = 1 << 10;
 /// Most bytes kept for the next group.
 const SPARE_BYTES: usize = 1 << 20;
 
@@ -184,13 +186,11 @@ impl<'e> Sheet<'_, 'e> {
 
     /// Adds a checkpoint.
     pub(super) fn checkpoint(&mut self, consumer: &str, to: Position) -> io::Result<()> {
-        // Names are bounded, so that many bytes are enough.
-        const ROOM: usize = 1 << 10;
         let used = self.open.as_ref().map_or(0, |open| self.bytes.len() - open.start);
         if used > BLOCK_BYTES {
             self.close();
         }
-        if self.room() < used + ROOM {
+        if self.room() < used + CHECKPOINT_ROOM {
             self.switch()?;
         }
         self.open_block();
@@ -234,7 +234,7 @@ impl<'e> Sheet<'_, 'e> {
         let bytes = &mut self.bytes;
         let before = bytes.len();
         let place = u16::try_from(open.events).ok().filter(|place| *place <= BLOCK_EVENTS_MAX)?;
-        let last = open.last.filter(|last| last.batch == event.batch);
+        let last = open.last.filter(|last| last.batch == event.batch && last.place + 1 == event.place);
         if last.is_none() {
             put_batch(bytes, &event, batch_events);
         }

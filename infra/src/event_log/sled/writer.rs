@@ -10,7 +10,7 @@ use super::block::{Skips, skip_levels};
 use super::index::{Changes, Index};
 use super::read::key_record;
 use super::streams::{Head, NameHash, name_hash};
-use super::tail::{Journal, NO_SKIPS, Sheet};
+use super::tail::{CHECKPOINT_ROOM, Journal, NO_SKIPS, Sheet};
 use super::upkeep::{Upkeep, save};
 use crate::event_log::admission::{KeyRecord, judge, judge_recorded};
 use crate::event_log::{Appended, Batch, EventRef, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion};
@@ -54,8 +54,14 @@ impl Work {
                 });
                 writes.sum()
             }
-            Self::TakeOver(events) => events.iter().map(|event| 4 * ENVELOPE_BYTES + event.payload.len()).sum(),
-            Self::Checkpoint(step) => ENVELOPE_BYTES + step.consumer.len(),
+            Self::TakeOver(events) => {
+                let names = |event: &Recorded| {
+                    let key = event.idempotency_key.as_ref().map_or(0, String::len);
+                    event.stream.as_str().len() + event.kind.len() + event.actor.len() + key
+                };
+                events.iter().map(|event| ENVELOPE_BYTES + names(event) + event.payload.len()).sum()
+            }
+            Self::Checkpoint(_) => CHECKPOINT_ROOM,
         }
     }
 }
@@ -146,7 +152,8 @@ impl Writer {
         drop(index);
         changes.blocks = sheet.finish()?;
         if !changes.blocks.is_empty() {
-            store.index_mut().merge(changes);
+            let mut index = store.index_mut();
+            index.merge(changes);
             store.head.send_if_modified(|published| std::mem::replace(published, new_head) != new_head);
         }
         Ok(answers)
