@@ -16,7 +16,6 @@ pub mod manifest;
 mod part;
 mod reader;
 mod restore;
-mod tree;
 mod writer;
 
 use std::io;

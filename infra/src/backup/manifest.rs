@@ -6,10 +6,10 @@ use std::path::Path;
 use bishui_domain::sha256::Sha256;
 use serde::{Deserialize, Serialize};
 
-use super::tree::Frontier;
 use super::{BackupError, EVENTS_DIR, MANIFEST_FILE, failed};
 use crate::attachments::hash;
 use crate::durable;
+use crate::transparency::tree::Frontier;
 
 /// The word that tells a manifest from other JSON.
 pub const FORMAT: &str = "bishui-backup";
@@ -65,7 +65,7 @@ pub struct Part {
 impl Manifest {
     /// The manifest of a backup without events.
     pub(super) fn empty() -> Self {
-        let (events, root) = (0, Frontier::default().root());
+        let (events, root) = (0, Sha256(Frontier::default().root()));
         let (peaks, parts) = (vec![], vec![]);
         Self {
             format: FORMAT.into(),
@@ -124,7 +124,8 @@ impl Manifest {
 
     /// The frontier of the tree over its events.
     pub(super) fn frontier(&self) -> Frontier {
-        Frontier::of(self.events, self.peaks.clone()).expect("a manifest is read and written with as many as there are")
+        Frontier::of(self.events, self.peaks.iter().map(|peak| peak.0).collect())
+            .expect("a manifest is read and written with as many as there are")
     }
 
     /// Says what contradicts itself.
@@ -137,9 +138,10 @@ impl Manifest {
             }
             last = part.last;
         }
-        let frontier = Frontier::of(self.events, self.peaks.clone()).ok_or("its peaks are not those of its events")?;
-        let root_of_parts = self.parts.last().map_or(frontier.root(), |part| part.root);
-        if last != self.events || frontier.root() != self.root || root_of_parts != self.root {
+        let frontier = Frontier::of(self.events, self.peaks.iter().map(|peak| peak.0).collect())
+            .ok_or("its peaks are not those of its events")?;
+        let root_of_parts = self.parts.last().map_or(Sha256(frontier.root()), |part| part.root);
+        if last != self.events || Sha256(frontier.root()) != self.root || root_of_parts != self.root {
             return Err("its parts do not add up to it".to_owned());
         }
         if self.last_leaf.is_some() == self.parts.is_empty() {

@@ -9,9 +9,9 @@ use sha2::Digest as _;
 
 use super::line::{LINE_BYTES_MAX, Line};
 use super::manifest::{Manifest, Part};
-use super::tree::Frontier;
 use super::{BackupError, failed};
 use crate::event_log::Recorded;
+use crate::transparency::tree::Frontier;
 
 /// A backup that is read from its beginning.
 pub struct Reader {
@@ -88,10 +88,10 @@ impl Reader {
             };
             if let Some(line) = part.next_line()? {
                 part.check_place(&line.event, self.frontier.size() + 1, before)?;
-                self.frontier.push(line.leaf);
+                self.frontier.push(line.leaf.0);
                 return Ok(Some(line.event));
             }
-            part.check_end(self.frontier.root())?;
+            part.check_end(Sha256(self.frontier.root()))?;
             self.part = None;
         }
     }

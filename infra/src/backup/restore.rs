@@ -6,12 +6,12 @@ use bishui_domain::sha256::Sha256;
 use jiff::Timestamp;
 
 use super::line::leaf_of;
-use super::tree::Frontier;
 use super::{ATTACHMENTS_DIR, BackupError, Reader};
 use crate::attachments::{AttachmentError, Attachments};
 use crate::codec;
 use crate::event_log::leaf::leaf_hash;
 use crate::event_log::{EventLog, EventRef, LogError, Position, Recorded};
+use crate::transparency::tree::Frontier;
 
 /// Events that are recorded in one step, unless one batch has more.
 const GROUP_EVENTS: usize = 2_000;
@@ -121,7 +121,7 @@ impl Pass {
     fn take(&mut self, batch: &[Recorded]) -> Result<Vec<bishui_domain::attachment::Attachment>, BackupError> {
         let mut named = Vec::new();
         for event in batch {
-            self.frontier.push(leaf_of(event));
+            self.frontier.push(leaf_of(event).0);
             named.extend(codec::attachments(&EventRef::from(event))?);
         }
         self.attachments += named.len() as u64;
@@ -130,7 +130,7 @@ impl Pass {
 
     fn restored(&self) -> Restored {
         let Self { frontier, attachments } = self;
-        Restored { events: frontier.size(), attachments: *attachments, root: frontier.root() }
+        Restored { events: frontier.size(), attachments: *attachments, root: Sha256(frontier.root()) }
     }
 }
 
@@ -156,7 +156,7 @@ impl Group {
 async fn compare(log: &dyn EventLog, recorded: &Frontier) -> Result<(), BackupError> {
     let mut found = Frontier::default();
     log.replay(Position(0), Position(u64::MAX), &mut |event| {
-        found.push(Sha256(leaf_hash(&event)));
+        found.push(leaf_hash(&event));
         ControlFlow::Continue(())
     })
     .await?;

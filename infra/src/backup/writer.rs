@@ -9,11 +9,11 @@ use bishui_domain::sha256::Sha256;
 use super::line::Line;
 use super::manifest::{Manifest, file_of};
 use super::part::OpenPart;
-use super::tree::Frontier;
 use super::{ATTACHMENTS_DIR, BackupError, EVENTS_DIR, failed};
 use crate::attachments::Attachments;
 use crate::durable;
 use crate::event_log::{EventLog, EventRef, LogError, Position};
+use crate::transparency::tree::Frontier;
 
 /// The file by which a second writer is kept away.
 const LOCK_FILE: &str = "lock";
@@ -122,7 +122,7 @@ impl Writer {
         };
         part.add(&line)?;
         self.part = Some(part);
-        self.frontier.push(line.leaf);
+        self.frontier.push(line.leaf.0);
         self.last_leaf = Some(line.leaf);
         Ok(())
     }
@@ -149,13 +149,13 @@ impl Writer {
             self.copies.copy_from(&self.originals, *sha256)?;
             self.written.attachments += 1;
         }
-        let part = part.close(&self.dir, self.frontier.root())?;
+        let part = part.close(&self.dir, Sha256(self.frontier.root()))?;
         self.written.events_added += part.events;
         self.written.parts_added += 1;
         self.manifest.events = part.last;
         self.manifest.root = part.root;
         self.manifest.parts.push(part);
-        self.manifest.peaks = self.frontier.peaks().to_vec();
+        self.manifest.peaks = self.frontier.peaks().iter().copied().map(Sha256).collect();
         self.manifest.last_leaf = self.last_leaf;
         self.manifest.write(&self.dir)?;
         (self.written.events, self.written.root) = (self.manifest.events, self.manifest.root);

@@ -26,6 +26,16 @@ pub struct Frontier {
 }
 
 impl Frontier {
+    /// The frontier of a tree of `size` leaves; none when `peaks` are not as many as such a tree has.
+    pub fn of(size: u64, peaks: Vec<Hash>) -> Option<Self> {
+        (size.count_ones() as usize == peaks.len()).then_some(Self { size, peaks })
+    }
+
+    /// Roots of the complete subtrees, the largest first.
+    pub fn peaks(&self) -> &[Hash] {
+        &self.peaks
+    }
+
     /// Adds a leaf by its leaf hash.
     pub fn push(&mut self, leaf: Hash) {
         let mut hash = leaf;
