@@ -2,7 +2,6 @@
 //! while its node has the lease, answers every event of the writers once, in order.
 
 use std::env;
-use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use bishui_infra::event_log::postgres::PostgresLog;
 use bishui_infra::event_log::{
     Batch, EventLog, Expected, Idempotency, Lease, LogError, NewEvent, Position, StreamId, StreamVersion, StreamWrite,
 };
+use bishui_tests::child::end_with_the_test;
 use bishui_tests::postgres::parsed;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
@@ -49,15 +49,6 @@ pub(super) async fn run(address: &str) {
     }
     tasks.spawn(work(log, number, fenced));
     tasks.join_all().await;
-}
-
-/// Ends this process when the test does, which holds the other end of its standard input.
-fn end_with_the_test() {
-    std::thread::spawn(|| {
-        let mut rest = Vec::new();
-        let ended = std::io::stdin().lock().read_to_end(&mut rest);
-        std::process::exit(i32::from(ended.is_err()));
-    });
 }
 
 /// Only a database that is away is no reason to give up.

@@ -22,11 +22,11 @@ use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{EventLog, Idempotency, LogError, Position, Recorded};
 use bishui_infra::mail::{Mailer, SpoolMailer};
 use bishui_infra::{calendar, codec};
+use bishui_tests::smtp_sink::{Server, Taken, mailer_to};
 use uuid::Uuid;
 
 use crate::pass::Pass;
-use crate::server::{Server, Taken};
-use crate::victim::{key, scenario, smtp, spool_in, store_in, time_of};
+use crate::victim::{key, scenario, spool_in, store_in, time_of};
 
 /// What a scenario has come to.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ async fn examine_log(log: Arc<SledLog>, pass: &Pass, faults: &mut Vec<String>) -
     let acts = u64::try_from(play.acts.len()).expect("a usize has at most 64 bits");
     equal("acknowledged", &pass.acknowledged, &Some(acts), faults);
     let mailer: Box<dyn Mailer> = match &pass.server {
-        Some(server) => Box::new(smtp(server.port)),
+        Some(server) => Box::new(mailer_to(server.port)),
         None => Box::new(SpoolMailer::open(spool_in(pass.directory.path())).expect("the spool can be read")),
     };
     let mailer: Arc<dyn Mailer> = mailer.into();

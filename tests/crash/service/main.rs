@@ -10,14 +10,13 @@ use std::path::Path;
 
 mod check;
 mod pass;
-mod server;
 mod told;
 mod victim;
 
 use bishui_tests::dice::Dice;
+use bishui_tests::smtp_sink::Server;
 use check::{Outcome, examine};
 use pass::{DOT, Kill, Pass};
-use server::Server;
 use victim::{Sabotage, Stop};
 
 /// Kills of each kind of mail without `BISHUI_CRASH_ROUNDS`.

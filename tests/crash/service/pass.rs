@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
+use bishui_tests::smtp_sink::Server;
 use tempfile::TempDir;
 
-use crate::server::Server;
 use crate::victim::{self, FINISHED, Sabotage, Stop};
 
 /// What the parent sees of a victim.
@@ -72,7 +73,9 @@ impl Pass {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the victim starts");
         let (told, seen) = mpsc::channel();
         if let Some(server) = &self.server {
-            server.tell(Some(told.clone()));
+            let dots = told.clone();
+            // One that nobody waits for any more is not answered.
+            server.tell(Some(Arc::new(move |answer| drop(dots.send(Seen::Dot(answer))))));
         }
         let output = child.stdout.take().expect("the output is piped");
         let reading = thread::spawn(move || read(output, &told));

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bishui::delivery;
-use bishui::drill::{ACTOR, MAIL_FROM, Stage};
+use bishui::drill::{ACTOR, Stage};
 use bishui::error::OfficeError;
 use bishui::office::Request;
 use bishui::scenario::Play;
 use bishui_infra::calendar;
 use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{EventLog, Position};
-use bishui_infra::mail::smtp::TlsMode;
-use bishui_infra::mail::{Mailer, SmtpMailer, SmtpSettings, SpoolMailer};
+use bishui_infra::mail::{Mailer, SpoolMailer};
+use bishui_tests::smtp_sink::mailer_to;
 use bishui_tests::watched_log::WatchedLog;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::told::{Teller, ToldMailer};
 
@@ -119,23 +119,6 @@ pub(crate) fn key(act: u64) -> String {
     format!("act-{act}")
 }
 
-/// A mailer to the server of the parent.
-pub(crate) fn smtp(port: u16) -> SmtpMailer {
-    let settings = SmtpSettings {
-        host: "127.0.0.1".to_owned(),
-        port: Some(port),
-        tls: TlsMode::None,
-        username: None,
-        password: None,
-        from: MAIL_FROM.to_owned(),
-        hello_name: Some("bishui.example".to_owned()),
-        timeout: SignedDuration::from_secs(60),
-        final_timeout: SignedDuration::from_secs(60),
-        ca_file: None,
-    };
-    SmtpMailer::new(&settings).expect("the settings are complete")
-}
-
 /// The time at which an office goes on: that of the last act it was acknowledged, or later if more was recorded.
 pub(crate) async fn time_of(log: &dyn EventLog, play: &Play, from: u64) -> Result<Timestamp, OfficeError> {
     let head = log.head().await?;
@@ -152,7 +135,7 @@ pub(crate) fn run(directory: &Path) {
     let halt = env::var(HALT).ok().map(|text| Stop::from_text(&text));
     let teller = Teller::halting_at(halt);
     let mailer: Box<dyn Mailer> = match number(PORT) {
-        Some(port) => Box::new(smtp(u16::try_from(port).expect("a port"))),
+        Some(port) => Box::new(mailer_to(u16::try_from(port).expect("a port"))),
         None => Box::new(SpoolMailer::open(spool_in(directory)).expect("the spool can be made")),
     };
     let mailer = Arc::new(ToldMailer { mailer, teller: Arc::clone(&teller), sabotage });

@@ -6,15 +6,22 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::pass::Seen;
+use bishui::drill::MAIL_FROM;
+use bishui_infra::mail::smtp::TlsMode;
+use bishui_infra::mail::{SmtpMailer, SmtpSettings};
+use jiff::SignedDuration;
 
 /// A message taken over for a recipient: its Message-ID and the address.
-pub(crate) type Taken = (String, String);
+pub type Taken = (String, String);
+
+/// Hears of a final dot and is given what answers it; dropped without an answer, the session ends there.
+pub type Listener = Arc<dyn Fn(Sender<()>) + Send + Sync>;
 
 /// The server; it ends with the process.
 #[derive(Clone)]
-pub(crate) struct Server {
-    pub(crate) port: u16,
+pub struct Server {
+    /// The port on 127.0.0.1.
+    pub port: u16,
     state: Arc<State>,
 }
 
@@ -22,7 +29,7 @@ pub(crate) struct Server {
 struct State {
     taken: Mutex<Vec<Taken>>,
     /// Who is told of a final dot and decides whether it is answered; without one it always is.
-    listener: Mutex<Option<Sender<Seen>>>,
+    listener: Mutex<Option<Listener>>,
     sessions: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -32,7 +39,10 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Server {
     /// Starts a server on a free port.
-    pub(crate) fn start() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// No port is free.
+    pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let server = Self { port: listener.local_addr()?.port(), state: Arc::default() };
         let state = Arc::clone(&server.state);
@@ -48,18 +58,40 @@ impl Server {
     }
 
     /// Tells `listener` of every final dot from now on.
-    pub(crate) fn tell(&self, listener: Option<Sender<Seen>>) {
+    pub fn tell(&self, listener: Option<Listener>) {
         *held(&self.state.listener) = listener;
     }
 
+    /// How many messages were taken over so far, counted for each recipient.
+    pub fn count(&self) -> usize {
+        held(&self.state.taken).len()
+    }
+
     /// What was taken over, once all sessions of a client that is gone have ended.
-    pub(crate) fn taken(&self) -> Vec<Taken> {
+    pub fn taken(&self) -> Vec<Taken> {
         let sessions = std::mem::take(&mut *held(&self.state.sessions));
         for session in sessions {
             session.join().expect("a session does not panic");
         }
         held(&self.state.taken).clone()
     }
+}
+
+/// A mailer to the server at `port`.
+pub fn mailer_to(port: u16) -> SmtpMailer {
+    let settings = SmtpSettings {
+        host: "127.0.0.1".to_owned(),
+        port: Some(port),
+        tls: TlsMode::None,
+        username: None,
+        password: None,
+        from: MAIL_FROM.to_owned(),
+        hello_name: Some("bishui.example".to_owned()),
+        timeout: SignedDuration::from_secs(60),
+        final_timeout: SignedDuration::from_secs(60),
+        ca_file: None,
+    };
+    SmtpMailer::new(&settings).expect("the settings are complete")
 }
 
 fn serve(state: &State, stream: &TcpStream) -> io::Result<()> {
@@ -96,7 +128,8 @@ fn serve(state: &State, stream: &TcpStream) -> io::Result<()> {
 fn is_to_be_answered(state: &State) -> bool {
     let Some(listener) = held(&state.listener).clone() else { return true };
     let (answer, answered) = mpsc::channel();
-    listener.send(Seen::Dot(answer)).is_ok() && answered.recv().is_ok()
+    listener(answer);
+    answered.recv().is_ok()
 }
 
 /// Reads a message to its final dot and gives its Message-ID.

@@ -1,0 +1,178 @@
+//! People at work: acts with idempotency keys at random nodes, repeated elsewhere while nobody has answered.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::park_timeout;
+use std::time::{Duration, Instant};
+
+use bishui_tests::dice::Dice;
+use serde_json::{Value, json};
+use ureq::http::{Request, StatusCode};
+
+use crate::fleet::Addresses;
+
+/// The name under which people act.
+pub(crate) const ACTOR: &str = "officer";
+/// Counties of the plan; each has two addresses.
+pub(crate) const COUNTIES: u64 = 8;
+/// Longest wait for one answer. A node waits ten seconds for another that has to follow its act through.
+const ANSWERED: Duration = Duration::from_secs(20);
+/// Longest time until an act is answered, wherever it is asked for.
+const ACKNOWLEDGED: Duration = Duration::from_mins(2);
+/// Pause before an act that was not answered is asked for again.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// An act that was answered, and where its events stand.
+#[derive(Debug, Clone)]
+pub(crate) struct Acknowledged {
+    pub(crate) key: String,
+    pub(crate) positions: Vec<u64>,
+}
+
+/// What all clients have done.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) known: Mutex<Vec<Acknowledged>>,
+    /// Requests that were not answered.
+    pub(crate) unanswered: AtomicU64,
+    /// Answers that an act was recorded before.
+    pub(crate) repeated: AtomicU64,
+}
+
+/// A client.
+pub(crate) struct Client {
+    addresses: Addresses,
+    agent: ureq::Agent,
+    dice: Dice,
+    book: Arc<Book>,
+}
+
+impl Client {
+    pub(crate) fn new(addresses: &Addresses, book: &Arc<Book>, seed: u64) -> Self {
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWERED));
+        let agent = config.build().new_agent();
+        Self { addresses: Arc::clone(addresses), agent, dice: Dice::new(seed), book: Arc::clone(book) }
+    }
+
+    /// Carries an act out; gives the position from which its effects are seen.
+    pub(crate) fn act(&mut self, key: &str, path: &str, (kind, body): (&str, &str)) -> u64 {
+        let receipt = self.ask(
+            |url| Request::post(url).header("idempotency-key", key).header("content-type", kind).body(body.to_owned()),
+            path,
+        );
+        let events = receipt["events"].as_array().unwrap();
+        let positions = events.iter().map(|event| event["position"].as_u64().unwrap()).collect();
+        self.book.repeated.fetch_add(u64::from(receipt["duplicate"] == true), Ordering::Relaxed);
+        self.book.known.lock().unwrap().push(Acknowledged { key: key.to_owned(), positions });
+        receipt["position"].as_u64().unwrap()
+    }
+
+    /// A view that includes `position`.
+    pub(crate) fn view(&mut self, path: &str, position: u64) -> Value {
+        self.ask(|url| Request::get(url).header("x-bishui-wait-for", position).body(String::new()), path)
+    }
+
+    /// Asks random nodes until one answers.
+    fn ask(&mut self, request: impl Fn(String) -> ureq::http::Result<Request<String>>, path: &str) -> Value {
+        let begun = Instant::now();
+        loop {
+            if let Some(answer) = self.ask_once(&request, path) {
+                return answer;
+            }
+            assert!(begun.elapsed() < ACKNOWLEDGED, "{path} was not answered within {ACKNOWLEDGED:?}");
+            self.book.unanswered.fetch_add(1, Ordering::Relaxed);
+            park_timeout(AGAIN);
+        }
+    }
+
+    fn ask_once(
+        &mut self,
+        request: impl Fn(String) -> ureq::http::Result<Request<String>>,
+        path: &str,
+    ) -> Option<Value> {
+        let running: Vec<_> = self.addresses.lock().unwrap().iter().flatten().cloned().collect();
+        let chosen = usize::try_from(self.dice.below(u64::try_from(running.len()).unwrap().max(1))).unwrap();
+        let node = running.get(chosen)?;
+        let mut request = request(format!("http://{}{path}", node.address)).unwrap();
+        let headers = request.headers_mut();
+        headers.insert("authorization", format!("Bearer {}", node.token).parse().unwrap());
+        headers.insert("x-bishui-actor", ACTOR.parse().unwrap());
+        // A node that is killed breaks off at any byte.
+        let mut answer = self.agent.run(request).ok()?;
+        let status = answer.status();
+        let text = answer.body_mut().read_to_string().ok()?;
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            return None;
+        }
+        assert_eq!(status, StatusCode::OK, "{path}: {text}");
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    /// Adopts the plan.
+    pub(crate) fn adopt(&mut self) {
+        self.act("plan", "/api/v1/plans", ("application/toml", &plan()));
+    }
+
+    /// Brings a month in, publishes it, and approves every notice that follows.
+    pub(crate) fn month(&mut self, month: u64) {
+        let period = format!("2020-{month:02}");
+        self.act(&format!("import {period}"), "/api/v1/readings/imports", ("text/csv", &readings(month, &period)));
+        let body = json!({ "period": period }).to_string();
+        let mut position = self.act(&format!("publish {period}"), "/api/v1/rounds", ("application/json", &body));
+        loop {
+            let drafted = self.view("/api/v1/notices?state=drafted", position);
+            let drafted = drafted.as_array().unwrap();
+            if drafted.is_empty() {
+                return;
+            }
+            for notice in drafted {
+                let id = notice["id"].as_str().unwrap();
+                let path = format!("/api/v1/notices/{id}/approve");
+                position = self.act(&format!("approve {id}"), &path, ("application/json", "null"));
+            }
+        }
+    }
+
+    /// Books payments, each of another amount, until told to stop.
+    pub(crate) fn pay(&mut self, first: u64, stop: &AtomicBool) {
+        for number in 0.. {
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let fen = first + number;
+            let path = format!("/api/v1/counties/c{}/payments", fen % COUNTIES);
+            let body = json!({ "fen": fen, "year": 2020 }).to_string();
+            self.act(&format!("pay {fen}"), &path, ("application/json", &body));
+        }
+    }
+}
+
+/// A plan in which every county has a section of its own.
+fn plan() -> String {
+    let mut text = "[plan]\nid = \"p-2020\"\nmunicipality = \"聊城市\"\nyear = 2020\ntime_zone = \"Asia/Shanghai\"\n\
+        government_emails = [\"office@city.example\"]\n"
+        .to_owned();
+    for county in 0..COUNTIES {
+        text += &format!(
+            "[[county]]\nid = \"c{county}\"\nname = \"{county}县\"\nkind = \"county\"\n\
+             emails = [\"office@c{county}.example\", \"chief@c{county}.example\"]\n"
+        );
+    }
+    for county in 0..COUNTIES {
+        text += &format!(
+            "[[section]]\nid = \"s{county}\"\nname = \"{county}桥\"\nwater = \"徒骇河\"\nkind = \"river\"\n\
+             county = \"c{county}\"\nlevel = \"national\"\ntarget = \"III\"\n"
+        );
+    }
+    text
+}
+
+/// Readings in which the sections of two counties always miss their targets, which is escalated, and those of the others
+/// in every second month, so that each month has notices of its own.
+fn readings(month: u64, period: &str) -> String {
+    let misses = |county: u64| county < 2 || (county + month).is_multiple_of(2);
+    let ammonia = |county: u64| if misses(county) { "1.5" } else { "0.5" };
+    let row = |county: u64| format!("s{county},{period}-05,national,7.5,8.1,3.0,{}\n", ammonia(county));
+    let rows: String = (0..COUNTIES).map(row).collect();
+    format!("section,time,source,ph,do,codmn,nh3n\n{rows}")
+}
