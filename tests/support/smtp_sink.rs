@@ -62,9 +62,9 @@ impl Server {
         *held(&self.state.listener) = listener;
     }
 
-    /// How many messages were taken over so far, counted for each recipient.
-    pub fn count(&self) -> usize {
-        held(&self.state.taken).len()
+    /// What was taken over so far.
+    pub fn taken_so_far(&self) -> Vec<Taken> {
+        held(&self.state.taken).clone()
     }
 
     /// What was taken over, once all sessions of a client that is gone have ended.

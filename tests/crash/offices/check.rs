@@ -7,6 +7,7 @@ use bishui::replay::replay;
 use bishui_domain::compensation::CompensationEvent;
 use bishui_domain::delivery::RecipientState;
 use bishui_domain::event::Event;
+use bishui_domain::ids::MailId;
 use bishui_domain::notice::NumberingEvent;
 use bishui_infra::codec;
 use bishui_infra::event_log::postgres::PostgresLog;
@@ -23,7 +24,9 @@ pub(crate) async fn events(log: &PostgresLog) -> Vec<Recorded> {
 /// What the events come to.
 pub(crate) fn register(events: &[Recorded]) -> Register {
     let mut register = Register::default();
-    events.iter().for_each(|event| register.apply(event).unwrap());
+    for event in events {
+        register.apply(event).unwrap();
+    }
     register
 }
 
@@ -33,10 +36,14 @@ pub(crate) fn mail_is_settled(register: &Register) -> bool {
     states.all(|(_, state)| is_settled(state))
 }
 
-/// How many recipients' outcome is unknown.
-pub(crate) fn unknown(register: &Register) -> usize {
-    let states = register.mail.values().flat_map(|mail| &mail.recipients);
-    states.filter(|(_, state)| matches!(state, RecipientState::Unknown { .. })).count()
+/// The recipients of whom nobody knows whether their message arrived, each with its mail.
+pub(crate) fn unknown(register: &Register) -> Vec<(MailId, Taken)> {
+    let mut unknown = Vec::new();
+    for (id, mail) in &register.mail {
+        let states = mail.recipients.iter().filter(|(_, state)| matches!(state, RecipientState::Unknown { .. }));
+        unknown.extend(states.map(|(to, _)| (*id, (mail.message.message_id.clone(), to.clone()))));
+    }
+    unknown
 }
 
 fn is_settled(state: &RecipientState) -> bool {
@@ -124,12 +131,14 @@ fn faults_of_payments(events: &[Recorded], known: &[Acknowledged]) -> Vec<String
     faults
 }
 
-/// Every approved notice has one message, every message was taken over once for each recipient, unless its outcome is
-/// shown as unknown, and the server took nothing else.
+/// Every approved notice has one message, every message was taken over once for each recipient, and the server took
+/// nothing else.
 pub(crate) fn faults_of_mail(register: &Register, taken: &[Taken]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut counts: BTreeMap<&Taken, u32> = BTreeMap::new();
-    taken.iter().for_each(|taken| *counts.entry(taken).or_default() += 1);
+    for taken in taken {
+        *counts.entry(taken).or_default() += 1;
+    }
     let twice = counts.iter().filter(|(_, count)| **count > 1);
     faults.extend(twice.map(|(taken, count)| format!("{taken:?} was taken {count} times")));
     let mut carried = BTreeSet::new();
@@ -141,8 +150,8 @@ pub(crate) fn faults_of_mail(register: &Register, taken: &[Taken]) -> Vec<String
             let was_taken = counts.remove(&(mail.message.message_id.clone(), address.clone())).is_some();
             let holds = match state {
                 RecipientState::Accepted { .. } => was_taken,
-                RecipientState::Unknown { .. } => true,
-                RecipientState::Queued
+                RecipientState::Unknown { .. }
+                | RecipientState::Queued
                 | RecipientState::Trying
                 | RecipientState::Deferred { .. }
                 | RecipientState::Failed { .. }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
+use bishui_domain::ids::MailId;
 use bishui_tests::dice::Dice;
 use serde_json::{Value, json};
 use ureq::http::{Request, StatusCode};
@@ -133,6 +134,13 @@ impl Client {
         }
     }
 
+    /// Records what a person found out about a message.
+    pub(crate) fn resolve(&mut self, mail: MailId, arrived: bool) {
+        let body = json!({ "arrived": arrived, "basis": "the server's record" }).to_string();
+        let path = format!("/api/v1/mails/{mail}/resolve");
+        self.act(&format!("resolve {mail}"), &path, ("application/json", &body));
+    }
+
     /// Books payments, each of another amount, until told to stop.
     pub(crate) fn pay(&mut self, first: u64, stop: &AtomicBool) {
         for number in 0.. {
@@ -149,22 +157,23 @@ impl Client {
 
 /// A plan in which every county has a section of its own.
 fn plan() -> String {
-    let mut text = "[plan]\nid = \"p-2020\"\nmunicipality = \"聊城市\"\nyear = 2020\ntime_zone = \"Asia/Shanghai\"\n\
-        government_emails = [\"office@city.example\"]\n"
-        .to_owned();
-    for county in 0..COUNTIES {
-        text += &format!(
-            "[[county]]\nid = \"c{county}\"\nname = \"{county}县\"\nkind = \"county\"\n\
-             emails = [\"office@c{county}.example\", \"chief@c{county}.example\"]\n"
-        );
-    }
-    for county in 0..COUNTIES {
-        text += &format!(
-            "[[section]]\nid = \"s{county}\"\nname = \"{county}桥\"\nwater = \"徒骇河\"\nkind = \"river\"\n\
-             county = \"c{county}\"\nlevel = \"national\"\ntarget = \"III\"\n"
-        );
-    }
-    text
+    let county = |id: u64| {
+        format!(
+            "[[county]]\nid = \"c{id}\"\nname = \"{id}县\"\nkind = \"county\"\n\
+             emails = [\"office@c{id}.example\", \"chief@c{id}.example\"]\n"
+        )
+    };
+    let section = |id: u64| {
+        format!(
+            "[[section]]\nid = \"s{id}\"\nname = \"{id}桥\"\nwater = \"徒骇河\"\nkind = \"river\"\n\
+             county = \"c{id}\"\nlevel = \"national\"\ntarget = \"III\"\n"
+        )
+    };
+    let head = "[plan]\nid = \"p-2020\"\nmunicipality = \"聊城市\"\nyear = 2020\ntime_zone = \"Asia/Shanghai\"\n\
+        government_emails = [\"office@city.example\"]\n";
+    let counties: String = (0..COUNTIES).map(county).collect();
+    let sections: String = (0..COUNTIES).map(section).collect();
+    format!("{head}{counties}{sections}")
 }
 
 /// Readings in which the sections of two counties always miss their targets, which is escalated, and those of the others

@@ -6,6 +6,7 @@
 //! that make an attempt again which was cut short must be found out, and so must an act that is not there.
 #![expect(clippy::unwrap_used, reason = "a failure of the harness is a failure of the test")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +15,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bishui::register::Register;
 use bishui_infra::event_log::Recorded;
 use bishui_infra::event_log::postgres::PostgresLog;
 use bishui_tests::dice::Dice;
 use bishui_tests::postgres::{Cluster, parsed};
-use bishui_tests::smtp_sink::Server;
+use bishui_tests::smtp_sink::{Server, Taken};
 use tokio::runtime::Runtime;
 
 mod check;
@@ -37,8 +39,10 @@ const MONTHS: u64 = 12;
 const TAKEN_OVER: Duration = Duration::from_secs(10);
 /// Longest time until something that is sure to come has come.
 const COMES: Duration = Duration::from_mins(2);
-/// Payments acknowledged at most before a node is killed that is not caught while it sends.
-const PAYMENTS: u64 = 20;
+/// People who book payments.
+const PAYERS: u64 = 4;
+/// Acts acknowledged at most before a node is killed that is not caught while it sends.
+const ACTS: u64 = 20;
 
 fn main() {
     if env::args().any(|argument| argument == "--list") {
@@ -86,7 +90,7 @@ struct Outcome {
     known: Vec<Acknowledged>,
     /// Messages that the mail server took, counted for each recipient.
     taken: usize,
-    /// Recipients of whom nobody knows whether the server took their message.
+    /// Recipients of whom nobody knew whether the server had taken their message, until a person found out.
     unknown: usize,
 }
 
@@ -149,7 +153,7 @@ impl<'a> Town<'a> {
     fn year(&mut self, done: u64, months: u64, dice: &mut Dice) -> Duration {
         self.client(0).adopt();
         let stop = Arc::new(AtomicBool::new(false));
-        let payers: Vec<_> = (1..=2)
+        let payers: Vec<_> = (1..=PAYERS)
             .map(|payer| {
                 let (mut client, stop) = (self.client(payer), Arc::clone(&stop));
                 thread::spawn(move || client.pay(payer * 1_000_000, &stop))
@@ -165,7 +169,9 @@ impl<'a> Town<'a> {
             longest = longest.max(gap);
         }
         stop.store(true, Ordering::Relaxed);
-        payers.into_iter().for_each(|payer| payer.join().unwrap());
+        for payer in payers {
+            payer.join().unwrap();
+        }
         longest
     }
 
@@ -191,7 +197,7 @@ impl<'a> Town<'a> {
                 victim
             }
             Kill::Following | Kill::Any => {
-                let enough = self.acknowledged() + usize::try_from(dice.below(PAYMENTS)).unwrap();
+                let enough = self.acknowledged() + usize::try_from(dice.below(ACTS)).unwrap();
                 wait_for("acts are acknowledged", COMES, || (self.acknowledged() >= enough).then_some(()));
                 let any = usize::try_from(dice.below(3)).unwrap();
                 let victim = if kill == Kill::Any { any } else { self.fleet.worker("processes") };
@@ -199,11 +205,11 @@ impl<'a> Town<'a> {
                 victim
             }
         };
-        let (killed, taken) = (Instant::now(), self.mail.count());
+        let (killed, taken) = (Instant::now(), self.mail.taken_so_far().len());
         let gap = self.fleet.all_work_is_taken(killed);
         assert!(gap < TAKEN_OVER, "work was taken over after {gap:?}");
         if kill == Kill::Sending {
-            wait_for("mail goes on at another node", COMES, || (self.mail.count() > taken).then_some(()));
+            wait_for("mail goes on at another node", COMES, || (self.mail.taken_so_far().len() > taken).then_some(()));
             let mailed = killed.elapsed();
             assert!(mailed < TAKEN_OVER, "mail went on after {mailed:?}");
         }
@@ -216,19 +222,34 @@ impl<'a> Town<'a> {
         self.book.known.lock().unwrap().len()
     }
 
-    /// Waits until all mail is sent or its outcome unknown, kills all nodes, and examines what is left.
+    /// Waits until all mail is sent or its outcome unknown, has a person find out about the latter at the mail server,
+    /// kills all nodes, and examines what is left.
     fn end(self) -> Outcome {
+        let unknown = check::unknown(&self.settled());
+        let taken: BTreeSet<Taken> = self.mail.taken_so_far().into_iter().collect();
+        let arrived: BTreeMap<_, _> = unknown.iter().map(|(mail, to)| (*mail, taken.contains(to))).collect();
+        let mut client = self.client(0);
+        for (mail, arrived) in arrived {
+            client.resolve(mail, arrived);
+        }
+        self.settled();
         let Self { runtime, log, mail, fleet, book, .. } = self;
-        let look = || runtime.block_on(check::events(&log));
-        wait_for("all mail is settled", COMES, || check::mail_is_settled(&check::register(&look())).then_some(()));
         drop(fleet);
-        let events = look();
-        let (register, taken) = (check::register(&events), mail.taken());
+        let events = runtime.block_on(check::events(&log));
         let known = book.known.lock().unwrap().clone();
+        let taken = mail.taken();
         let mut faults = check::faults_of_acts(&events, &known);
-        faults.extend(check::faults_of_mail(&register, &taken));
+        faults.extend(check::faults_of_mail(&check::register(&events), &taken));
         faults.extend(runtime.block_on(check::replays(&log)));
-        Outcome { faults, events, known, taken: taken.len(), unknown: check::unknown(&register) }
+        Outcome { faults, events, known, taken: taken.len(), unknown: unknown.len() }
+    }
+
+    /// Everything people look up, once all mail is sent or its outcome unknown.
+    fn settled(&self) -> Register {
+        wait_for("all mail is settled", COMES, || {
+            let register = check::register(&self.runtime.block_on(check::events(&self.log)));
+            check::mail_is_settled(&register).then_some(register)
+        })
     }
 }
 
