@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -185,27 +185,12 @@ impl<'a> Town<'a> {
         }
         let mut client = self.client(100 + month);
         let work = thread::spawn(move || client.month(month));
-        let victim = match kill {
-            Kill::Sending | Kill::Told => {
-                let answer = seen.recv_timeout(COMES).expect("a message comes to its final dot");
-                let victim = self.fleet.worker("mail");
-                self.mail.tell(None);
-                if kill == Kill::Told {
-                    answer.send(()).unwrap();
-                }
-                self.fleet.kill(victim);
-                victim
-            }
-            Kill::Following | Kill::Any => {
-                let enough = self.acknowledged() + usize::try_from(dice.below(ACTS)).unwrap();
-                wait_for("acts are acknowledged", COMES, || (self.acknowledged() >= enough).then_some(()));
-                let any = usize::try_from(dice.below(3)).unwrap();
-                let victim = if kill == Kill::Any { any } else { self.fleet.worker("processes") };
-                self.fleet.kill(victim);
-                victim
-            }
-        };
-        let (killed, taken) = (Instant::now(), self.mail.taken_so_far().len());
+        let (victim, answer) = self.moment_of(kill, &seen, dice);
+        let killed = Instant::now();
+        self.fleet.kill(victim);
+        let taken = self.mail.taken_so_far().len();
+        // Only here: a session that ends without an answer must not be seen by a node that lives.
+        drop(answer);
         let gap = self.fleet.all_work_is_taken(killed);
         assert!(gap < TAKEN_OVER, "work was taken over after {gap:?}");
         if kill == Kill::Sending {
@@ -216,6 +201,27 @@ impl<'a> Town<'a> {
         work.join().unwrap();
         self.fleet.start_node(victim);
         gap
+    }
+
+    /// Waits for the moment of a kill; gives the node that it hits, and what would answer the message at its final dot.
+    fn moment_of(&self, kill: Kill, seen: &Receiver<Sender<()>>, dice: &mut Dice) -> (usize, Option<Sender<()>>) {
+        match kill {
+            Kill::Sending | Kill::Told => {
+                let answer = seen.recv_timeout(COMES).expect("a message comes to its final dot");
+                let victim = self.fleet.worker("mail");
+                self.mail.tell(None);
+                if kill == Kill::Told {
+                    answer.send(()).unwrap();
+                }
+                (victim, Some(answer))
+            }
+            Kill::Following | Kill::Any => {
+                let enough = self.acknowledged() + usize::try_from(dice.below(ACTS)).unwrap();
+                wait_for("acts are acknowledged", COMES, || (self.acknowledged() >= enough).then_some(()));
+                let any = usize::try_from(dice.roll()).unwrap() % fleet::NODES;
+                (if kill == Kill::Any { any } else { self.fleet.worker("processes") }, None)
+            }
+        }
     }
 
     fn acknowledged(&self) -> usize {
