@@ -24,8 +24,6 @@ static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 
 /// A demonstration that has been played.
 pub(super) struct Demonstration {
-    /// Its data directory; removed when this is dropped.
-    directory: TempDir,
     /// The store with the year in it.
     pub(super) log: Arc<dyn EventLog>,
     /// Where its mail went.
@@ -34,6 +32,8 @@ pub(super) struct Demonstration {
     pub(super) state: EndState,
     /// The time at its end.
     pub(super) ends_at: jiff::Timestamp,
+    /// Its data directory; removed when this is dropped, after the store in it is closed.
+    directory: TempDir,
 }
 
 impl Demonstration {
@@ -75,7 +75,7 @@ pub(super) async fn play(calendar: Arc<WorkCalendar>, output: &Output) -> Result
     stage.office.check_no_consumer_has_stopped().await?;
     let state = EndState::of(&stage.office.register(), refusals);
     let ends_at = stage.office.now();
-    Ok(Demonstration { directory, log, mailer, state, ends_at })
+    Ok(Demonstration { log, mailer, state, ends_at, directory })
 }
 
 async fn open(data: &Path) -> Result<Arc<dyn EventLog>, OfficeError> {
