@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Bishui,
     /// fjall 3
     Fjall,
-    /// SQLite
+    /// `SQLite`
     Sqlite,
     /// redb 4
     Redb,

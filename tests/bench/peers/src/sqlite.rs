@@ -1,4 +1,4 @@
-//! SQLite: write-ahead log, `synchronous=FULL`, one transaction a group.
+//! `SQLite`: write-ahead log, `synchronous=FULL`, one transaction a group.
 
 use std::path::Path;
 use std::sync::Mutex;
