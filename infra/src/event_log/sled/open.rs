@@ -61,12 +61,13 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     sync_names(&**disk, path).map_err(|error| unavailable(format!("syncing the directory {name}"), error))?;
     let mut catalogue = Catalogue::open(&places.index())?;
     let acknowledged = catalogue.acknowledged();
-    if catalogue.snapshot().is_none() && catalogue.forget().is_err() {
+    let snapshot = catalogue.snapshot();
+    if snapshot.is_none() && catalogue.forget().is_err() {
         drop(catalogue);
         set_index_aside(path)?;
         catalogue = Catalogue::open(&places.index())?;
     }
-    let Found { saved, index, scan, remains } = read(&reader, &segments, &catalogue)?;
+    let Found { saved, index, scan, remains } = read(&reader, &segments, &catalogue, snapshot)?;
     let tail = scan.whole;
     check_acknowledged(&tail, acknowledged)?;
     scan.make_durable()?;
@@ -93,18 +94,22 @@ struct Found<'a> {
 }
 
 /// The index up to the journal's end, from the snapshot on or, where that does not lead there, from the start.
-fn read<'a>(reader: &'a Reader, segments: &'a Segments, catalogue: &Catalogue) -> Result<Found<'a>, LogError> {
+fn read<'a>(
+    reader: &'a Reader,
+    segments: &'a Segments,
+    catalogue: &Catalogue,
+    snapshot: Option<(Tail, Index)>,
+) -> Result<Found<'a>, LogError> {
     let mut spill = |index: &mut Index| spill(catalogue, index);
-    if let Some((start, mut index)) = catalogue.snapshot()
-        && start.segment <= segments.last
-        && leads_to_its_end(reader, &start, &index)?
-    {
-        let mut scan = Scan::new(reader, segments, start);
-        if let Ok(remains) = scan.run(&mut index, &mut spill) {
-            return Ok(Found { saved: start.segment, index, scan, remains });
+    if let Some((start, mut index)) = snapshot {
+        if start.segment <= segments.last && leads_to_its_end(reader, &start, &index)? {
+            let mut scan = Scan::new(reader, segments, start);
+            if let Ok(remains) = scan.run(&mut index, &mut spill) {
+                return Ok(Found { saved: start.segment, index, scan, remains });
+            }
         }
+        catalogue.forget()?;
     }
-    catalogue.forget()?;
     let mut index = Index::default();
     let mut scan = Scan::new(reader, segments, Tail::START);
     let remains = scan.run(&mut index, &mut spill)?;
