@@ -25,7 +25,7 @@ pub enum Fault {
     PowerLoss(u64),
     /// This operation fails with an input/output error.
     Io(u64),
-    /// Operations from this one on fail for want of room, unless they only sync.
+    /// Operations from this one on fail for want of room, where they need more than is there.
     Full(u64),
 }
 
@@ -281,10 +281,11 @@ impl DiskFile for OpenFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state();
-        let goes = state.operate(true)?;
-        let content = &mut state.files[self.file];
         let start = usize::try_from(offset).expect("a small disk");
         let end = start + bytes.len();
+        let needs_room = end > state.files[self.file].now.len();
+        let goes = state.operate(needs_room)?;
+        let content = &mut state.files[self.file];
         if content.now.len() < end {
             content.now.resize(end, 0);
         }

@@ -24,8 +24,9 @@ use self::catalogue::Catalogue;
 use self::index::Index;
 use self::queue::Queue;
 use self::reader::Reader;
+use self::room::Room;
 use self::streams::name_hash;
-use self::tail::{Journal, Prepared};
+use self::tail::Journal;
 use self::writer::{Move, Work, Writer, recorded_key};
 use super::admission::{check_bounds, check_consumer, check_work};
 use super::lease::Leases;
@@ -46,6 +47,7 @@ mod read;
 mod reader;
 mod recovery;
 mod repair;
+mod room;
 mod segment;
 mod snapshot;
 mod streams;
@@ -63,7 +65,7 @@ struct Store {
     index: RwLock<Index>,
     leases: Mutex<Leases>,
     head: watch::Sender<Position>,
-    prepared: Arc<Prepared>,
+    room: Arc<Room>,
     /// Whether the upkeep has yet to save the index.
     saving: AtomicBool,
     /// Released last.
@@ -127,7 +129,7 @@ impl SledLog {
         let for_upkeep = Arc::clone(&store);
         let upkeep = spawn("event-log-upkeep", move || upkeep::run(&for_upkeep, &work))?;
         let file = store.reader.file(opened.tail.segment)?;
-        let journal = Journal::new(Arc::clone(&store.reader), opened.tail, file, Arc::clone(&store.prepared))?;
+        let journal = Journal::new(opened.tail, file, Arc::clone(&store.room))?;
         let writer = Writer::new(Arc::clone(&store), journal, opened.saved, to_upkeep);
         let writer = Arc::new(Mutex::new(writer));
         let queue = Queue::start(Arc::clone(&writer))?;

@@ -65,21 +65,28 @@ async fn after_a_failed_write_or_sync_nothing_is_acknowledged_any_more() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_an_error_and_room_makes_it_work_again() {
-    let disk = ForgetfulDisk::new();
-    let directory = tempfile::tempdir().unwrap();
-    let log = open(&disk, directory.path()).unwrap();
-    // Room that was filled with zeros ahead stays usable, so only a new segment meets the full disk.
-    disk.arm(Fault::None);
-    let mut told = write(log.clone(), 1, 4).await;
-    disk.arm(Fault::Full(1));
-    let refused = log.append(large()).await;
-    assert!(matches!(&refused, Err(LogError::Unavailable { what, .. }) if what.contains("no room")), "{refused:?}");
-    disk.arm(Fault::None);
-    told.extend(write(log.clone(), 2, 4).await);
-    log.append(large()).await.unwrap();
-    assert_eq!(first_loss(&log, &told).await, None);
-    drop(log);
-    assert_eq!(first_loss(&open(&disk, directory.path()).unwrap(), &told).await, None);
+    // The batch takes several segments: the disk is full at the first of them, in the midst of one, and at the last.
+    let (mut refusals, mut at) = (0, 1);
+    loop {
+        let disk = ForgetfulDisk::new();
+        let directory = tempfile::tempdir().unwrap();
+        let log = open(&disk, directory.path()).unwrap();
+        let mut told = write(log.clone(), 1, 4).await;
+        disk.arm(Fault::Full(at));
+        let refused = log.append(large()).await;
+        disk.arm(Fault::None);
+        if refused.is_ok() {
+            break;
+        }
+        assert!(matches!(&refused, Err(LogError::Unavailable { what, .. }) if what.contains("no room")), "{refused:?}");
+        told.extend(write(log.clone(), 2, 4).await);
+        log.append(large()).await.unwrap();
+        assert_eq!(first_loss(&log, &told).await, None);
+        drop(log);
+        assert_eq!(first_loss(&open(&disk, directory.path()).unwrap(), &told).await, None);
+        (refusals, at) = (refusals + 1, at + 13);
+    }
+    assert!(refusals > 5, "{refusals}");
 }
 
 /// A batch that no segment that is there has room for.

@@ -72,8 +72,7 @@ fn next_segment(store: &Store, pass: &mut Pass<'_>, tail: &Tail) -> Result<bool,
 /// After the last block there is nothing, unless a writer has gone on meanwhile.
 fn check_rest(store: &Store, tail: &Tail, until: Position) -> Result<(), LogError> {
     let mut zero = rest_is_zero(&store.reader, tail.segment, tail.offset)?;
-    let prepared = store.prepared.lock().expect("no holder of the prepared segment panics").as_ref().map(|it| it.0);
-    if let Some(number) = prepared.filter(|number| *number == tail.segment + 1) {
+    if let Some(number) = store.room.first().filter(|number| *number == tail.segment + 1) {
         zero &= rest_is_zero(&store.reader, number, 0)?;
     }
     if zero || store.head() != until {

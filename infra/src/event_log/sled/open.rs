@@ -10,6 +10,7 @@ use super::catalogue::{Catalogue, set_aside};
 use super::index::Index;
 use super::reader::{Pass, Reader};
 use super::recovery::{Remains, Scan, Segments, check_acknowledged, drop_remains};
+use super::room::Room;
 use super::tail::Tail;
 use super::{Store, lock, unavailable};
 use crate::disk::Disk;
@@ -76,12 +77,9 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     }
     let head = watch::Sender::new(tail.head);
     let index = RwLock::new(index);
-    let (leases, prepared) = (Mutex::default(), Arc::default());
-    Ok(Opened {
-        store: Store { reader, catalogue, index, leases, head, prepared, saving: AtomicBool::new(false), _lock: lock },
-        tail,
-        saved,
-    })
+    let room = Arc::new(Room::after(tail.segment, Arc::clone(&reader)));
+    let (leases, saving) = (Mutex::default(), AtomicBool::new(false));
+    Ok(Opened { store: Store { reader, catalogue, index, leases, head, room, saving, _lock: lock }, tail, saved })
 }
 
 /// What was read of a journal.

@@ -1,23 +1,25 @@
 //! The end of the journal, and the writing of a group of batches there.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::block::{
     self, CHAIN_BYTES, HEADER_BYTES, Link, SKIP_LEVELS, Skips, put_batch, put_checkpoint, put_event, seal,
 };
 use super::chain::{Chain, Links};
-use super::location::{BLOCK_EVENTS_MAX, Location, SEGMENTS_MAX};
-use super::reader::Reader;
+use super::location::{BLOCK_EVENTS_MAX, Location};
+use super::room::{Room, ahead};
 use super::segment;
 use crate::disk::DiskFile;
 use crate::event_log::leaf::Hash;
-use crate::event_log::{EventRef, LogError, Position};
+use crate::event_log::{EventRef, LogError, PAYLOAD_BYTES_MAX, Position};
 
 /// Bytes after which a block takes no further event: what is read to look one event up.
 const BLOCK_BYTES: usize = 64 << 10;
 /// Bytes that are enough for a checkpoint, whose name is bounded, and its block.
 pub(super) const CHECKPOINT_ROOM: usize = 1 << 10;
+/// Most bytes of an entry with the envelope and the block that it may begin.
+const ENTRY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + (8 << 10);
 /// Most bytes kept for the next group.
 const SPARE_BYTES: usize = 1 << 20;
 
@@ -45,54 +47,30 @@ impl Tail {
     }
 }
 
-/// A segment that was filled with zeros ahead of its use.
-pub(super) type Prepared = Mutex<Option<(u32, Arc<dyn DiskFile>)>>;
+/// Segments that are to be made ready.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Up to this one at once.
+    pub(super) soon: u32,
+    /// Up to this one while nothing is written.
+    pub(super) ahead: u32,
+}
 
 /// The journal as its one writer has it.
 pub(super) struct Journal {
-    reader: Arc<Reader>,
     tail: Tail,
     file: Arc<dyn DiskFile>,
-    prepared: Arc<Prepared>,
+    room: Arc<Room>,
     /// The bytes of an earlier group, whose room the next one takes.
     spare: Vec<u8>,
     links: Links,
 }
 
-/// Makes segment `number` ready unless it is, and gives its file.
-fn prepare(reader: &Reader, prepared: &Prepared, number: u32) -> io::Result<Arc<dyn DiskFile>> {
-    let mut slot = prepared.lock().expect("no holder of the prepared segment panics");
-    match &*slot {
-        Some((ready, file)) if *ready == number => return Ok(Arc::clone(file)),
-        // The writer did not wait and is beyond it.
-        Some((ready, _)) if *ready > number => return Err(io::Error::other("the segment is in use")),
-        Some(_) | None => {}
-    }
-    if number > SEGMENTS_MAX {
-        return Err(io::Error::other("the journal has as many segments as it can"));
-    }
-    let file: Arc<dyn DiskFile> = segment::create(&**reader.disk(), reader.directory(), number)?.into();
-    *slot = Some((number, Arc::clone(&file)));
-    Ok(file)
-}
-
-/// Makes segment `number` ready ahead of its use. A failure is met again by the append that needs the segment.
-pub(super) fn prepare_ahead(reader: &Reader, prepared: &Prepared, number: u32) {
-    if let Err(error) = prepare(reader, prepared, number) {
-        tracing::warn!(segment = number, error = &error as &dyn std::error::Error, "cannot prepare a segment");
-    }
-}
-
 impl Journal {
     /// A journal that ends at `tail` in `file`.
-    pub(super) fn new(
-        reader: Arc<Reader>,
-        tail: Tail,
-        file: Arc<dyn DiskFile>,
-        prepared: Arc<Prepared>,
-    ) -> Result<Self, LogError> {
+    pub(super) fn new(tail: Tail, file: Arc<dyn DiskFile>, room: Arc<Room>) -> Result<Self, LogError> {
         let links = Links::start(tail.chain)?;
-        Ok(Self { reader, tail, file, prepared, spare: Vec::new(), links })
+        Ok(Self { tail, file, room, spare: Vec::new(), links })
     }
 
     /// Position of the last event.
@@ -120,18 +98,27 @@ impl Journal {
         }
     }
 
-    /// The segment to be prepared, once more than half of the present one is used.
-    pub(super) fn wants_segment(&self) -> Option<u32> {
-        (self.tail.offset > segment::length(self.tail.segment) / 2).then_some(self.tail.segment + 1)
+    /// The room that is wanted, once more than half of the present segment is used.
+    pub(super) fn wants_room(&self) -> Option<Wanted> {
+        let Tail { segment, offset, .. } = self.tail;
+        (offset > segment::length(segment) / 2).then(|| Wanted { soon: segment + 1, ahead: ahead(segment, offset) })
     }
 
-    /// Makes sure that `bytes` more can be written without a segment that cannot be had.
+    /// Makes sure that a group of at most `bytes` can be written without a segment that cannot be had.
     pub(super) fn reserve(&self, bytes: usize) -> io::Result<()> {
-        let room = segment::length(self.tail.segment) - self.tail.offset;
-        if bytes < room as usize {
+        let mut room = (segment::length(self.tail.segment) - self.tail.offset) as usize;
+        if bytes < room {
             return Ok(());
         }
-        prepare(&self.reader, &self.prepared, self.tail.segment + 1).map(drop)
+        // What does not fit the end of a segment any more leaves that end empty.
+        let left_empty = bytes.min(ENTRY_BYTES_MAX);
+        let mut last = self.tail.segment;
+        room = room.saturating_sub(left_empty);
+        while room < bytes {
+            last += 1;
+            room += (segment::length(last) as usize).saturating_sub(segment::HEADER_BYTES + left_empty);
+        }
+        self.room.fill(last)
     }
 
     /// Starts a group at the end.
@@ -270,8 +257,7 @@ impl<'e> Sheet<'_, 'e> {
         self.close();
         self.write()?;
         let number = self.tail.segment + 1;
-        let file = prepare(&self.journal.reader, &self.journal.prepared, number)?;
-        self.journal.file = file;
+        self.journal.file = self.journal.room.take()?;
         let header = segment::Header {
             number,
             bytes: segment::length(number),

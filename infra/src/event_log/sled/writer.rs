@@ -159,14 +159,14 @@ impl Writer {
         Ok(answers)
     }
 
-    /// Asks for the next segment and for a snapshot when it is time. An upkeep that has ended is met at the next use of
+    /// Asks for room and for a snapshot when it is time. An upkeep that has ended is met at the next use of
     /// a segment, and a snapshot that is missing costs time at the next opening only.
     fn look_after(&mut self) {
-        if let Some(number) = self.journal.wants_segment()
-            && number != self.asked
+        if let Some(wanted) = self.journal.wants_room()
+            && wanted.soon != self.asked
         {
-            self.asked = number;
-            drop(self.upkeep.send(Upkeep::Prepare(number)));
+            self.asked = wanted.soon;
+            drop(self.upkeep.send(Upkeep::Room(wanted)));
         }
         let segment = self.journal.segment();
         let due = segment >= self.saved + SAVE_SEGMENTS || self.store.index().keys.len() >= SAVE_KEYS;
