@@ -5,6 +5,7 @@ use bishui_infra::event_log::sled::{SledLog, repair};
 use bishui_infra::event_log::{EventLog, LogError, Position, Recorded};
 use bishui_tests::forgetful_disk::ForgetfulDisk;
 
+use crate::faults::large;
 use crate::open;
 use crate::work::{Told, write};
 
@@ -104,6 +105,39 @@ async fn a_lost_segment_is_named() {
         let lost = looked_at(&disk, &closed).await.map(|events| events.len());
         assert!(matches!(lost, Err(LogError::Corrupt { .. })), "{}: {lost:?}", segment.display());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_segment_of_zeros_before_others_is_named_without_the_index_too() {
+    let (disk, directory) = (ForgetfulDisk::new(), tempfile::tempdir().unwrap());
+    open(&disk, directory.path()).unwrap().append(large()).await.unwrap();
+    let segments = disk.files(".seg");
+    disk.damage(&segments[1], |bytes| bytes.fill(0));
+    std::fs::remove_dir_all(directory.path().join("index")).unwrap();
+    let opened = open(&disk, directory.path()).map(drop);
+    let named =
+        matches!(&opened, Err(LogError::Corrupt { what }) if what == "segment 2 is empty, and segment 3 is in use");
+    assert!(named, "{opened:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_segment_that_grew_is_mended_and_what_grew_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = SledLog::open(directory.path()).unwrap();
+    write(log.clone(), 5, 6).await;
+    let events = log.read_all(Position(0), usize::MAX).await.unwrap();
+    drop(log);
+    let segment = directory.path().join("journal/0000000001.seg");
+    let grown = [std::fs::read(&segment).unwrap(), b"what nobody wrote".to_vec()].concat();
+    std::fs::write(&segment, grown).unwrap();
+    assert!(matches!(SledLog::open(directory.path()).map(drop), Err(LogError::Corrupt { .. })));
+    assert!(matches!(repair(directory.path(), false), Err(LogError::Corrupt { .. })));
+    let repaired = repair(directory.path(), true).unwrap();
+    assert_eq!((repaired.head.0, repaired.damage), (events.len() as u64, None));
+    let kept = std::fs::read(directory.path().join("dropped/0000000001-1048576-1.bytes")).unwrap();
+    assert_eq!(kept, b"what nobody wrote");
+    let log = SledLog::open(directory.path()).unwrap();
+    assert_eq!(log.read_all(Position(0), usize::MAX).await.unwrap(), events);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -90,7 +90,7 @@ async fn a_full_disk_is_an_error_and_room_makes_it_work_again() {
 }
 
 /// A batch that no segment that is there has room for.
-fn large() -> Batch {
+pub(crate) fn large() -> Batch {
     let event = NewEvent { kind: "own.written".into(), schema: 1, payload: "x".repeat(1 << 20) };
     one_stream(u128::MAX, "large", vec![event; 20])
 }

@@ -18,7 +18,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::location::Location;
+use super::location::{BLOCK_EVENTS_MAX, Location};
 use super::wire::{Reader, put_number, put_text};
 use crate::event_log::leaf::Hash;
 use crate::event_log::{EventRef, Position, StreamVersion};
@@ -64,13 +64,16 @@ impl Header {
         let (header, _) = bytes.split_first_chunk::<HEADER_BYTES>()?;
         let number = |at: usize| header[at..].first_chunk().map(|four| u32::from_le_bytes(*four));
         let first = header[16..].first_chunk().map(|eight| u64::from_le_bytes(*eight))?;
-        let right = number(4)? == crc32fast::hash(&header[8..]) && number(28)? == FORMAT;
+        let events = number(24)?;
+        let countable =
+            first > 0 && events <= u32::from(BLOCK_EVENTS_MAX) + 1 && first.checked_add(u64::from(events)).is_some();
+        let right = number(4)? == crc32fast::hash(&header[8..]) && number(28)? == FORMAT && countable;
         right.then_some(Self {
             checksum: number(0)?,
             previous: number(8)?,
             body_bytes: number(12)?,
             first: Position(first),
-            events: number(24)?,
+            events,
         })
     }
 
@@ -130,7 +133,8 @@ impl<'a> Block<'a> {
 
     /// Its entries in order.
     pub(super) fn entries(&self) -> Entries<'a> {
-        Entries { rest: Reader(&self.body[CHAIN_BYTES..]), position: self.header.first, batch: None, before: None }
+        let (rest, left) = (Reader(&self.body[CHAIN_BYTES..]), self.header.events);
+        Entries { rest, position: self.header.first, left, batch: None, before: None }
     }
 }
 
@@ -238,6 +242,8 @@ struct Envelope<'a> {
 pub(super) struct Entries<'a> {
     rest: Reader<'a>,
     position: Position,
+    /// Events that the header still promises.
+    left: u32,
     batch: Option<Envelope<'a>>,
     before: Option<(&'a str, StreamVersion, &'a str)>,
 }
@@ -287,6 +293,7 @@ impl<'a> Entries<'a> {
     }
 
     fn event(&mut self, flags: u8) -> Option<Entry<'a>> {
+        self.left = self.left.checked_sub(1)?;
         let batch = self.batch.as_mut()?;
         let rest = &mut self.rest;
         let (stream, version, link) = if flags & SAME_STREAM == 0 {
@@ -294,7 +301,7 @@ impl<'a> Entries<'a> {
             (stream, StreamVersion(version), Link::At(Location::unpack(rest.number()?)))
         } else {
             let (stream, version, _) = self.before?;
-            (stream, StreamVersion(version.0 + 1), Link::Adjacent)
+            (stream, StreamVersion(version.0.checked_add(1)?), Link::Adjacent)
         };
         let mut skips = [Location::NONE; SKIP_LEVELS];
         for skip in &mut skips[..skip_levels(version.0)] {
@@ -319,8 +326,8 @@ impl<'a> Entries<'a> {
             payload: rest.text()?,
         };
         let entry = Entry { event, batch_events: batch.events, link, skips };
-        batch.next_place += 1;
-        self.position.0 += 1;
+        batch.next_place = batch.next_place.checked_add(1)?;
+        self.position.0 = self.position.0.checked_add(1)?;
         self.before = Some((stream, version, kind));
         Some(entry)
     }
@@ -328,5 +335,59 @@ impl<'a> Entries<'a> {
     fn checkpoint(&mut self) -> Option<Item<'a>> {
         let consumer = self.rest.text()?;
         Some(Item::Checkpoint { consumer, to: Position(self.rest.number()?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sealed block of `events` events, whatever its entries are, in which `entries` stand.
+    fn block(first: u64, events: u32, entries: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER_BYTES + CHAIN_BYTES];
+        bytes.extend_from_slice(entries);
+        seal(&mut bytes, 0, 0, Position(first), events);
+        bytes
+    }
+
+    #[test]
+    fn a_header_that_counts_what_cannot_be_is_not_right() {
+        for (first, events) in [(0, 0), (0, 1), (1, u32::MAX), (1, 4_097), (u64::MAX, 1), (u64::MAX - 1, 4_000)] {
+            assert!(Block::parse(&block(first, events, &[])).is_none(), "{first}, {events}");
+        }
+        assert!(Block::parse(&block(1, 4_096, &[])).is_some());
+        assert_eq!(Block::parse(&block(1, 0, &[])).map(|block| block.header.last()), Some(Position(0)));
+    }
+
+    #[test]
+    fn more_events_than_the_header_says_are_not_read() {
+        let event = EventRef {
+            position: Position(1),
+            stream: "county/高唐",
+            version: StreamVersion(1),
+            batch: Uuid::from_u128(1),
+            place: 0,
+            kind: "own.written",
+            schema: 1,
+            recorded_at: Timestamp::UNIX_EPOCH,
+            actor: "bureau",
+            causation: None,
+            correlation: None,
+            idempotency_key: None,
+            request: None,
+            payload: "{}",
+        };
+        let mut entries = Vec::new();
+        put_batch(&mut entries, &event, 2);
+        let no_skips = [Location::NONE; SKIP_LEVELS];
+        put_event(&mut entries, &event, None, Link::At(Location::NONE), &no_skips);
+        put_event(&mut entries, &event, Some(event.kind), Link::Adjacent, &no_skips);
+        let readable = |events| {
+            let bytes = block(1, events, &entries);
+            let block = Block::parse(&bytes).unwrap();
+            block.entries().map(|item| item.is_some()).collect::<Vec<_>>()
+        };
+        assert_eq!(readable(2), [true, true]);
+        assert_eq!(readable(1), [true, false]);
     }
 }

@@ -62,13 +62,19 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     sync_names(&**disk, path).map_err(|error| unavailable(format!("syncing the directory {name}"), error))?;
     let mut catalogue = Catalogue::open(&places.index())?;
     let acknowledged = catalogue.acknowledged();
-    let snapshot = catalogue.snapshot();
-    if snapshot.is_none() && catalogue.forget().is_err() {
-        drop(catalogue);
-        set_index_aside(path)?;
-        catalogue = Catalogue::open(&places.index())?;
-    }
-    let Found { saved, index, scan, remains } = read(&reader, &segments, &catalogue, snapshot)?;
+    let found = match read(&reader, &segments, &catalogue) {
+        Err(Failure::Index(error)) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the index cannot be used and is made again");
+            drop(catalogue);
+            set_index_aside(path)?;
+            catalogue = Catalogue::open(&places.index())?;
+            catalogue.acknowledge(acknowledged)?;
+            read(&reader, &segments, &catalogue)
+        }
+        found => found,
+    };
+    let Found { saved, index, scan, remains } =
+        found.map_err(|(Failure::Index(error) | Failure::Journal(error))| error)?;
     let tail = scan.whole;
     check_acknowledged(&tail, acknowledged)?;
     scan.make_durable()?;
@@ -91,27 +97,42 @@ struct Found<'a> {
     remains: Option<Remains>,
 }
 
+/// What stood in the way of reading a journal.
+enum Failure {
+    /// The journal itself.
+    Journal(LogError),
+    /// What is kept in sled, which can be made again.
+    Index(LogError),
+}
+
 /// The index up to the journal's end, from the snapshot on or, where that does not lead there, from the start.
-fn read<'a>(
-    reader: &'a Reader,
-    segments: &'a Segments,
-    catalogue: &Catalogue,
-    snapshot: Option<(Tail, Index)>,
-) -> Result<Found<'a>, LogError> {
-    let mut spill = |index: &mut Index| spill(catalogue, index);
-    if let Some((start, mut index)) = snapshot {
-        if start.segment <= segments.last && leads_to_its_end(reader, &start, &index)? {
-            let mut scan = Scan::new(reader, segments, start);
-            if let Ok(remains) = scan.run(&mut index, &mut spill) {
-                return Ok(Found { saved: start.segment, index, scan, remains });
-            }
+fn read<'a>(reader: &'a Reader, segments: &'a Segments, catalogue: &Catalogue) -> Result<Found<'a>, Failure> {
+    if let Some((start, mut index)) = catalogue.snapshot()
+        && start.segment <= segments.last
+        && leads_to_its_end(reader, &start, &index).map_err(Failure::Journal)?
+    {
+        let mut scan = Scan::new(reader, segments, start);
+        if let Ok(remains) = run(&mut scan, &mut index, catalogue) {
+            return Ok(Found { saved: start.segment, index, scan, remains });
         }
-        catalogue.forget()?;
     }
+    catalogue.forget().map_err(Failure::Index)?;
     let mut index = Index::default();
     let mut scan = Scan::new(reader, segments, Tail::START);
-    let remains = scan.run(&mut index, &mut spill)?;
+    let remains = run(&mut scan, &mut index, catalogue)?;
     Ok(Found { saved: 1, index, scan, remains })
+}
+
+/// Reads to the journal's end, and hands keys to sled when there are many.
+fn run(scan: &mut Scan<'_>, index: &mut Index, catalogue: &Catalogue) -> Result<Option<Remains>, Failure> {
+    let mut failed = false;
+    let outcome = scan.run(index, |index| {
+        if index.keys.len() < KEYS_MAX {
+            return Ok(());
+        }
+        catalogue.add_keys(index.keys.drain()).inspect_err(|_| failed = true)
+    });
+    outcome.map_err(if failed { Failure::Index } else { Failure::Journal })
 }
 
 /// Whether the journal still has the last block before the end of a snapshot: the journal may have been put back to an
@@ -125,14 +146,6 @@ fn leads_to_its_end(reader: &Reader, end: &Tail, index: &Index) -> Result<bool, 
         last = Some((block.header.checksum, block.header.last()));
     }
     Ok(pass.location() == end.location() && last == Some((end.previous, end.head)))
-}
-
-/// Hands keys to sled when there are many.
-fn spill(catalogue: &Catalogue, index: &mut Index) -> Result<(), LogError> {
-    if index.keys.len() < KEYS_MAX {
-        return Ok(());
-    }
-    catalogue.add_keys(index.keys.drain())
 }
 
 fn drop_rest(reader: &Reader, tail: &Tail, remains: &Remains, places: &Places<'_>) -> Result<(), LogError> {

@@ -174,9 +174,20 @@ impl<'a> Scan<'a> {
             judge_rest(self.reader, &self.tail)?;
             self.refuse_later_groups()?;
         }
-        // A segment that was prepared may have got blocks of the same write, but not its header.
+        // A segment that was ready may have got blocks of the same write, but not its header.
         if segment < self.segments.last && !rest_is_zero(self.reader, segment + 1, 0)? {
             to = segment + 1;
+        }
+        // One after it is begun when all before it is on the disk.
+        for later in segment + 2..=self.segments.last {
+            match self.reader.segment_header(later) {
+                Ok(None) => {}
+                Ok(Some(_)) | Err(LogError::Corrupt { .. }) => {
+                    let what = format!("segment {} is empty, and segment {later} is in use", segment + 1);
+                    return Err(LogError::Corrupt { what });
+                }
+                Err(error) => return Err(error),
+            }
         }
         let dropped = !rest || to != segment || self.whole.location() != self.tail.location();
         Ok(dropped.then(|| Remains { from: self.whole.location(), to }))
@@ -310,23 +321,29 @@ pub(super) fn drop_remains(reader: &Reader, remains: &Remains, directory: &Path)
     for number in (remains.from.segment()..=remains.to).rev() {
         let start = if number == remains.from.segment() { remains.from.offset() } else { 0 };
         let file = disk.open(&segment::path(reader.directory(), number))?;
-        let end = keep(&*file, start, number, reader, directory)?;
+        let end = keep(&**disk, directory, &*file, number, start)?;
         segment::zero(&*file, u64::from(start), end)?;
         file.sync_data()?;
     }
     Ok(())
 }
 
-/// Copies what a segment has from `start` on; gives where that ends.
-fn keep(file: &dyn DiskFile, start: u32, number: u32, reader: &Reader, directory: &Path) -> std::io::Result<u64> {
+/// Copies what segment `number` has from `start` on into `directory`; gives where that ends.
+pub(super) fn keep(
+    disk: &dyn Disk,
+    directory: &Path,
+    file: &dyn DiskFile,
+    number: u32,
+    start: u32,
+) -> std::io::Result<u64> {
     let mut bytes = vec![0; usize::try_from(file.length()?).unwrap_or(usize::MAX) - start as usize];
     file.read_at(&mut bytes, u64::from(start))?;
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     if used > 0 {
-        let kept = create_beside(&**reader.disk(), directory, &format!("{number:010}-{start}"))?;
+        let kept = create_beside(disk, directory, &format!("{number:010}-{start}"))?;
         kept.write_at(&bytes[..used], 0)?;
         kept.sync_data()?;
-        reader.disk().sync_directory(directory)?;
+        disk.sync_directory(directory)?;
     }
     Ok(u64::from(start) + used as u64)
 }

@@ -7,7 +7,7 @@ use super::catalogue::Catalogue;
 use super::index::Index;
 use super::open::{Places, set_index_aside};
 use super::reader::Reader;
-use super::recovery::{Remains, Scan, Segments, drop_remains};
+use super::recovery::{Remains, Scan, Segments, drop_remains, keep};
 use super::segment;
 use super::tail::{Tail, first_header};
 use super::{SledLog, lock, unavailable};
@@ -86,7 +86,7 @@ fn examine(path: &Path, accept_loss: bool) -> Result<Option<String>, LogError> {
     }
 }
 
-/// Brings cut segments back to their length, and sets aside those that follow a missing one.
+/// Brings segments back to their length, and sets aside those that follow a missing one.
 fn mend_files(disk: &dyn Disk, places: &Places<'_>) -> Result<(), LogError> {
     let journal = places.journal();
     let failed = |error| unavailable("mending the journal's files".into(), error);
@@ -101,15 +101,37 @@ fn mend_files(disk: &dyn Disk, places: &Places<'_>) -> Result<(), LogError> {
             disk.rename(&path, &aside).map_err(failed)?;
             continue;
         }
-        let file = disk.open(&path).map_err(failed)?;
-        let length = file.length().map_err(failed)?;
-        if length < u64::from(segment::length(number)) {
-            segment::zero(&*file, length, u64::from(segment::length(number))).map_err(failed)?;
-            file.sync_data().map_err(failed)?;
-        }
+        mend_length(disk, places, number).map_err(failed)?;
     }
     mend_first_header(disk, places).map_err(failed)?;
     disk.sync_directory(&journal).map_err(failed)
+}
+
+/// Fills up a segment that was cut; of one that grew, what is too much is moved to `dropped`.
+fn mend_length(disk: &dyn Disk, places: &Places<'_>, number: u32) -> std::io::Result<()> {
+    let (path, right) = (segment::path(&places.journal(), number), segment::length(number));
+    let file = disk.open(&path)?;
+    let length = file.length()?;
+    if length < u64::from(right) {
+        segment::zero(&*file, length, u64::from(right))?;
+        return file.sync_data();
+    }
+    if length > u64::from(right) {
+        disk.create_dir_all(&places.dropped())?;
+        keep(disk, &places.dropped(), &*file, number, right)?;
+        let mut bytes = vec![0; right as usize];
+        file.read_at(&mut bytes, 0)?;
+        let mended = path.with_extension("mended");
+        match disk.remove(&mended) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let replacement = disk.create(&mended)?;
+        replacement.write_at(&bytes, 0)?;
+        replacement.sync_data()?;
+        disk.rename(&mended, &path)?;
+    }
+    Ok(())
 }
 
 /// The first segment's header says nothing that is not known.

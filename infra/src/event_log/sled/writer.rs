@@ -73,6 +73,8 @@ pub(super) struct Writer {
     upkeep: mpsc::Sender<Upkeep>,
     /// Segment in which the index was last saved.
     saved: u32,
+    /// Keys in memory with which it is saved next.
+    keys_due: usize,
     /// The newest segment that was asked for.
     asked: u32,
     /// The first failed write. What is on the disk is not known since, so nothing more is written.
@@ -81,7 +83,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(store: Arc<Store>, journal: Journal, saved: u32, upkeep: mpsc::Sender<Upkeep>) -> Self {
-        Self { store, journal, upkeep, saved, asked: 0, poison: None }
+        Self { store, journal, upkeep, saved, keys_due: SAVE_KEYS, asked: 0, poison: None }
     }
 
     /// Lets the upkeep end: no more is asked of it.
@@ -169,10 +171,15 @@ impl Writer {
             drop(self.upkeep.send(Upkeep::Room(wanted)));
         }
         let segment = self.journal.segment();
-        let due = segment >= self.saved + SAVE_SEGMENTS || self.store.index().keys.len() >= SAVE_KEYS;
+        let keys = self.store.index().keys.len();
+        if keys < SAVE_KEYS {
+            self.keys_due = SAVE_KEYS;
+        }
+        let due = segment >= self.saved + SAVE_SEGMENTS || keys >= self.keys_due;
         if due && !self.store.saving.swap(true, Ordering::AcqRel) {
             let tail = self.journal.tail();
-            self.saved = segment;
+            // Where saving fails, the keys stay: it is tried again with as many more, not with every group.
+            (self.saved, self.keys_due) = (segment, keys + SAVE_KEYS);
             let index = self.store.index().clone();
             drop(self.upkeep.send(Upkeep::Save(Box::new((tail, index)))));
         }
