@@ -16,6 +16,8 @@ use bishui_infra::backup::manifest::Manifest;
 use bishui_infra::backup::{Reader, Writer, verify, write};
 use bishui_infra::event_log::memory::MemoryLog;
 use bishui_infra::event_log::{EventLog, Position};
+use bishui_tests::asked;
+use bishui_tests::dice::Dice;
 use bishui_tests::letters;
 use tempfile::TempDir;
 
@@ -41,18 +43,18 @@ fn main() {
 }
 
 fn a_killed_backup_leaves_the_earlier_one_whole() {
-    let rounds = number("BISHUI_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    let seed = number("BISHUI_CRASH_SEED").unwrap_or(20_260_305);
+    let rounds = asked::rounds(ROUNDS);
+    let seed = asked::seed();
     println!("{rounds} kills, BISHUI_CRASH_SEED={seed}");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (mut random, mut cut_short) = (seed, 0);
+    let (mut dice, mut cut_short) = (Dice::new(seed), 0);
     let mut dir = new_dir();
     let log = runtime.block_on(log());
     let head = runtime.block_on(log.head()).unwrap();
     let mut earlier = None;
     for round in 0..rounds {
-        let wanted = next(&mut random) % (BATCHES / 4);
-        kill_after(dir.path(), wanted, next(&mut random) % STEPS_MAX);
+        let wanted = dice.below(BATCHES / 4);
+        kill_after(dir.path(), wanted, dice.below(STEPS_MAX));
         let backup = dir.path().join("backup");
         let listed = backup.is_dir().then(|| Manifest::read(&backup).unwrap()).flatten();
         assert!(listed.is_some() || earlier.is_none(), "the manifest is gone");
@@ -143,23 +145,10 @@ fn kill_after(dir: &Path, wanted: u64, steps: u64) {
     for line in lines.by_ref().take(usize::try_from(wanted).unwrap()) {
         line.unwrap();
     }
-    let mut idle = steps;
+    let mut idle = Dice::new(steps);
     for _ in 0..steps {
-        std::hint::black_box(next(&mut idle));
+        std::hint::black_box(idle.roll());
     }
     victim.kill().unwrap();
     victim.wait().unwrap();
-}
-
-fn number(variable: &str) -> Option<u64> {
-    env::var(variable).ok().map(|value| value.parse().unwrap())
-}
-
-/// The next number of a `SplitMix64` sequence.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

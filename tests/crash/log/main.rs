@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bishui_infra::event_log::Position;
+use bishui_tests::asked;
 use bishui_tests::dice::Dice;
 
 mod check;
@@ -51,8 +52,8 @@ fn main() {
 }
 
 fn a_killed_log_keeps_what_it_acknowledged() {
-    let rounds = number("BISHUI_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    let seed = number("BISHUI_CRASH_SEED").unwrap_or(20_260_305);
+    let rounds = asked::rounds(ROUNDS);
+    let seed = asked::seed();
     println!("{rounds} kills, BISHUI_CRASH_SEED={seed}");
     let mut random = Dice::new(seed);
     let mut store = tempfile::tempdir().unwrap();
@@ -101,8 +102,4 @@ fn parse(line: &str) -> Acknowledged {
     let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
     let [writer, version, first, last] = numbers[..] else { panic!("not an acknowledgement: {line}") };
     Acknowledged { writer, version, first: Position(first), last: Position(last) }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    env::var(variable).ok().map(|value| value.parse().unwrap())
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bishui_infra::event_log::postgres::PostgresLog;
 use bishui_infra::event_log::{EventLog, Position};
+use bishui_tests::asked;
 use bishui_tests::dice::Dice;
 use bishui_tests::postgres::{Cluster, database_name, parsed};
 
@@ -67,8 +68,8 @@ const FAULTS: [Fault; 6] = [
 ];
 
 async fn nodes_on_one_database_lose_and_repeat_nothing() {
-    let rounds = number("BISHUI_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    let seed = number("BISHUI_CRASH_SEED").unwrap_or(20_260_305);
+    let rounds = asked::rounds(ROUNDS);
+    let seed = asked::seed();
     println!("{rounds} faults, BISHUI_CRASH_SEED={seed}");
     let mut dice = Dice::new(seed);
     let mut cluster = Cluster::start(&[]);
@@ -190,8 +191,4 @@ impl Acknowledged {
         let [writer, version, first, last] = numbers[..] else { panic!("not an acknowledgement: {line}") };
         Self { writer, version, first: Position(first), last: Position(last) }
     }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    env::var(variable).ok().map(|value| value.parse().unwrap())
 }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use bishui::register::Register;
 use bishui_infra::event_log::Recorded;
 use bishui_infra::event_log::postgres::PostgresLog;
+use bishui_tests::asked;
 use bishui_tests::dice::Dice;
 use bishui_tests::postgres::{Cluster, parsed};
 use bishui_tests::smtp_sink::{Server, Taken};
@@ -95,8 +96,8 @@ struct Outcome {
 }
 
 fn offices_on_one_database_lose_and_repeat_nothing(runtime: &Runtime) {
-    let rounds = number("BISHUI_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    let seed = number("BISHUI_CRASH_SEED").unwrap_or(20_260_305);
+    let rounds = asked::rounds(ROUNDS);
+    let seed = asked::seed();
     println!("{rounds} kills, BISHUI_CRASH_SEED={seed}");
     let cluster = Cluster::start(&[]);
     let mut dice = Dice::new(seed);
@@ -257,8 +258,4 @@ impl<'a> Town<'a> {
             check::mail_is_settled(&register).then_some(register)
         })
     }
-}
-
-fn number(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|text| text.parse().unwrap())
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use bishui_tests::asked;
 use bishui_tests::dice::Dice;
 use bishui_tests::forgetful_disk::{Fault, ForgetfulDisk};
 
+use crate::open;
 use crate::work::{Told, first_loss, write};
-use crate::{number, open};
 
 /// Losses of power without `BISHUI_CRASH_ROUNDS`.
 const ROUNDS: u64 = 200;
@@ -66,7 +67,7 @@ async fn one_store(mut disk: ForgetfulDisk, seed: u64) -> (u64, Option<String>) 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_every_loss_of_power() {
-    let (rounds, seed) = (number("BISHUI_CRASH_ROUNDS", ROUNDS), number("BISHUI_CRASH_SEED", 20_260_305));
+    let (rounds, seed) = (asked::rounds(ROUNDS), asked::seed());
     let mut done = 0;
     for store in 0.. {
         let (losses, fault) = one_store(ForgetfulDisk::new(), seed + store).await;
@@ -81,7 +82,7 @@ async fn what_was_acknowledged_survives_every_loss_of_power() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_does_not_sync_is_caught() {
-    let rounds = number("BISHUI_CRASH_ROUNDS", ROUNDS) / 4;
+    let rounds = asked::rounds(ROUNDS) / 4;
     let mut caught = 0;
     for seed in 0..rounds {
         let (_, fault) = one_store(ForgetfulDisk::dishonest(), 7_000 + seed).await;

@@ -5,7 +5,6 @@
 //! of power, `BISHUI_CRASH_SEED` repeats a run. A disk whose syncs do nothing is the control.
 #![expect(clippy::unwrap_used, reason = "a failure of the harness is a failure of the test")]
 
-use std::env;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,10 +17,6 @@ mod damage;
 mod faults;
 mod loss;
 mod work;
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    env::var(variable).map_or(otherwise, |value| value.parse().unwrap())
-}
 
 /// The log in `path` with its journal on `disk`.
 fn open(disk: &ForgetfulDisk, path: &Path) -> Result<SledLog, LogError> {

@@ -13,6 +13,7 @@ mod pass;
 mod told;
 mod victim;
 
+use bishui_tests::asked;
 use bishui_tests::dice::Dice;
 use bishui_tests::smtp_sink::Server;
 use check::{Outcome, examine};
@@ -37,8 +38,8 @@ fn main() {
 }
 
 fn a_killed_office_loses_nothing_and_repeats_nothing() {
-    let rounds = number("BISHUI_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    let seed = number("BISHUI_CRASH_SEED").unwrap_or(20_260_305);
+    let rounds = asked::rounds(ROUNDS);
+    let seed = asked::seed();
     println!("{rounds} kills with each kind of mail, BISHUI_CRASH_SEED={seed}");
     let mut random = Dice::new(seed);
     let references = [undisturbed(false), undisturbed(true)];
@@ -135,8 +136,4 @@ fn control(sabotage: Sabotage, reference: &Reference, at: &str) {
     let fault = outcome.faults.first().map(|fault| fault.chars().take(160).collect::<String>());
     let fault = fault.unwrap_or_else(|| panic!("the check does not see {}", sabotage.name()));
     println!("control {}: seen after {kills} kills, {} faults: {fault}", sabotage.name(), outcome.faults.len());
-}
-
-fn number(variable: &str) -> Option<u64> {
-    env::var(variable).ok().map(|value| value.parse().expect("a number"))
 }

@@ -14,6 +14,7 @@ use bishui_infra::calendar;
 use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{EventLog, Position};
 use bishui_infra::mail::{Mailer, SpoolMailer};
+use bishui_tests::asked;
 use bishui_tests::smtp_sink::mailer_to;
 use bishui_tests::watched_log::WatchedLog;
 use jiff::Timestamp;
@@ -130,11 +131,10 @@ pub(crate) async fn time_of(log: &dyn EventLog, play: &Play, from: u64) -> Resul
 
 /// Plays the scenario until killed or done.
 pub(crate) fn run(directory: &Path) {
-    let number = |name| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let sabotage = env::var(SABOTAGE).ok().and_then(|name| Sabotage::named(&name));
     let halt = env::var(HALT).ok().map(|text| Stop::from_text(&text));
     let teller = Teller::halting_at(halt);
-    let mailer: Box<dyn Mailer> = match number(PORT) {
+    let mailer: Box<dyn Mailer> = match asked::number(PORT) {
         Some(port) => Box::new(mailer_to(u16::try_from(port).expect("a port"))),
         None => Box::new(SpoolMailer::open(spool_in(directory)).expect("the spool can be made")),
     };
@@ -144,7 +144,7 @@ pub(crate) fn run(directory: &Path) {
     teller.tell("opened");
     let log = Arc::new(WatchedLog { log, watcher: teller.clone() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let from = number(FROM).unwrap_or_default();
+    let from = asked::number(FROM).unwrap_or_default();
     let played = runtime.block_on(play_on(log, mailer, &teller, from, sabotage));
     played.expect("the demonstration is played without a failure");
     teller.tell(FINISHED);

@@ -34,7 +34,7 @@ pub(super) fn run(store: &Arc<Store>, work: &Receiver<Upkeep>) {
         match next {
             Ok(Upkeep::Room(wanted)) => {
                 ahead = wanted.ahead;
-                made(wanted.soon, store.room.fill(wanted.soon));
+                made(wanted.soon, &store.room.fill(wanted.soon));
             }
             Ok(Upkeep::Save(saved)) => {
                 save(store, &saved.0, &saved.1);
@@ -42,13 +42,13 @@ pub(super) fn run(store: &Arc<Store>, work: &Receiver<Upkeep>) {
             }
             Err(RecvTimeoutError::Timeout) => {
                 let before = std::mem::replace(&mut head, store.head());
-                if head == before && !made(ahead, store.room.fill_one(ahead)) {
+                if head == before && !made(ahead, &store.room.fill_one(ahead)) {
                     // It is asked for again with the next segment.
                     ahead = 0;
                 }
             }
             Err(RecvTimeoutError::Disconnected) => {
-                made(ahead, store.room.fill(ahead));
+                made(ahead, &store.room.fill(ahead));
                 return;
             }
         }
@@ -56,8 +56,8 @@ pub(super) fn run(store: &Arc<Store>, work: &Receiver<Upkeep>) {
 }
 
 /// Whether room up to a segment was made. A failure is met again by the append that needs the segment.
-fn made(segment: u32, outcome: io::Result<()>) -> bool {
-    if let Err(error) = &outcome {
+fn made(segment: u32, outcome: &io::Result<()>) -> bool {
+    if let Err(error) = outcome {
         tracing::warn!(segment, error = error as &dyn std::error::Error, "cannot make room for more events");
     }
     outcome.is_ok()
