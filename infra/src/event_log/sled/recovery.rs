@@ -281,7 +281,7 @@ pub(super) fn rest_is_zero(reader: &Reader, number: u32, offset: u32) -> Result<
         if bytes.is_empty() {
             return Ok(true);
         }
-        if bytes.iter().any(|byte| *byte != 0) {
+        if !segment::is_zero(bytes) {
             return Ok(false);
         }
         let length = bytes.len();

@@ -102,7 +102,7 @@ fn empty(disk: &dyn Disk, directory: &Path, path: &Path, length: u64) -> io::Res
     let mut at = 0;
     while file.length()? == length {
         let read = file.read_at(&mut bytes, at)?;
-        if bytes[..read].iter().any(|byte| *byte != 0) {
+        if !is_zero(&bytes[..read]) {
             break;
         }
         at += read as u64;
@@ -114,6 +114,12 @@ fn empty(disk: &dyn Disk, directory: &Path, path: &Path, length: u64) -> io::Res
         }
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is in use", path.display())))
+}
+
+/// Whether there is nothing but zeros; compared piece by piece, which is many times faster than byte by byte.
+pub(super) fn is_zero(bytes: &[u8]) -> bool {
+    static ZEROS: [u8; 4 << 10] = [0; 4 << 10];
+    bytes.chunks(ZEROS.len()).all(|piece| *piece == ZEROS[..piece.len()])
 }
 
 /// Writes zeros from `start` to `end`; they are durable after a sync.
@@ -138,6 +144,19 @@ fn give_way() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_byte_anywhere_is_not_nothing() {
+        for length in [0, 1, 4_095, 4_096, 4_097, 10_000] {
+            let mut bytes = vec![0; length];
+            assert!(is_zero(&bytes));
+            for at in [0, length / 2, length.saturating_sub(1)].into_iter().filter(|at| *at < length) {
+                bytes[at] = 1;
+                assert!(!is_zero(&bytes), "{at} of {length}");
+                bytes[at] = 0;
+            }
+        }
+    }
 
     #[test]
     fn what_is_before_a_segment_is_the_sum_of_the_lengths() {
