@@ -23,19 +23,10 @@ pub type Hash = [u8; 32];
 
 /// The hash of an event's leaf.
 pub fn leaf_hash(event: &EventRef<'_>) -> Hash {
-    leaf_hash_with(event, &mut Vec::new())
+    Sha256::new().chain_update([0]).chain_update(leaf(event)).finalize().into()
 }
 
-/// The hash of an event's leaf, with room of the caller's for the leaf.
-pub(super) fn leaf_hash_with(event: &EventRef<'_>, room: &mut Vec<u8>) -> Hash {
-    room.clear();
-    room.push(0);
-    write_head(event, room);
-    room.extend_from_slice(event.payload.as_bytes());
-    Sha256::digest(room).into()
-}
-
-/// The leaf of an event, for those who check it themselves.
+/// The leaf of an event.
 pub fn leaf(event: &EventRef<'_>) -> Vec<u8> {
     let mut leaf = Vec::with_capacity(256 + event.payload.len());
     write_head(event, &mut leaf);

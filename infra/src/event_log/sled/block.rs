@@ -27,6 +27,8 @@ use crate::event_log::{EventRef, Position, StreamVersion};
 pub(super) const HEADER_BYTES: usize = 32;
 /// Bytes of the chain value.
 pub(super) const CHAIN_BYTES: usize = 32;
+/// Where the entries begin.
+const ENTRIES_START: usize = HEADER_BYTES + CHAIN_BYTES;
 /// Format written by this program.
 const FORMAT: u32 = 1;
 /// Levels of skips: a version that 16, 16², 16³ or 16⁴ divides leads back that many versions.
@@ -108,32 +110,33 @@ pub(super) fn seal(bytes: &mut [u8], start: usize, previous: u32, first: Positio
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block<'a> {
     pub(super) header: Header,
-    body: &'a [u8],
+    /// All of it, its header included.
+    pub(super) bytes: &'a [u8],
 }
 
 impl<'a> Block<'a> {
     /// The block at the start of `bytes`; none when it is not whole and right.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let block = Self::framed(bytes)?;
-        let right = crc32fast::hash(&bytes[4..block.header.block_bytes()]) == block.header.checksum;
+        let right = crc32fast::hash(&block.bytes[4..]) == block.header.checksum;
         right.then_some(block)
     }
 
     /// The block at the start of `bytes`, which were parsed before; none when its frame is not right.
     pub(super) fn framed(bytes: &'a [u8]) -> Option<Self> {
         let header = Header::parse(bytes)?;
-        let body = bytes.get(HEADER_BYTES..header.block_bytes()).filter(|body| body.len() >= CHAIN_BYTES)?;
-        Some(Self { header, body })
+        let bytes = bytes.get(..header.block_bytes()).filter(|bytes| bytes.len() >= ENTRIES_START)?;
+        Some(Self { header, bytes })
     }
 
     /// The chain value up to the group before this block's.
     pub(super) fn chain(&self) -> Hash {
-        *self.body.first_chunk().expect("a parsed block has its chain value")
+        *self.bytes[HEADER_BYTES..].first_chunk().expect("a parsed block has its chain value")
     }
 
     /// Its entries in order.
     pub(super) fn entries(&self) -> Entries<'a> {
-        let (rest, left) = (Reader(&self.body[CHAIN_BYTES..]), self.header.events);
+        let (rest, left) = (Reader(&self.bytes[ENTRIES_START..]), self.header.events);
         Entries { rest, position: self.header.first, left, batch: None, before: None }
     }
 }

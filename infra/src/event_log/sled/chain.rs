@@ -1,17 +1,17 @@
-//! The chain of the journal's groups: a SHA-256 over every event, each group's on that of the group before.
+//! The chain of the journal's groups: a SHA-256 over every block, each group's on that of the group before.
 //!
-//! The blocks of a group carry the value up to the group before it, so the hashes of a group can be taken while the
-//! group is being synced. A value is SHA-256 of the value before and the leaf hashes of the group's events; that before
-//! the first group is zeros.
+//! The blocks of a group carry the value up to the group before it, so the hash of a group can be taken while the group
+//! is being synced. A value is SHA-256 of the value before and the bytes of the group's blocks; that before the first
+//! group is zeros.
 
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
 use sha2::{Digest as _, Sha256};
 
-use super::block::{Block, CHAIN_BYTES, Item};
+use super::block::{Block, CHAIN_BYTES};
 use super::spawn;
 use crate::event_log::LogError;
-use crate::event_log::leaf::{Hash, leaf_hash_with};
+use crate::event_log::leaf::Hash;
 
 /// Bytes of blocks from which it is worth waking another thread for.
 const APART_BYTES: usize = 24 << 10;
@@ -21,8 +21,7 @@ const APART_BYTES: usize = 24 << 10;
 pub(super) struct Chain {
     /// What the blocks of the present group carry.
     carried: Hash,
-    leaves: Sha256,
-    room: Vec<u8>,
+    group: Sha256,
 }
 
 impl Chain {
@@ -31,7 +30,7 @@ impl Chain {
 
     /// A chain whose next group carries `value`.
     pub(super) fn at(value: Hash) -> Self {
-        Self { carried: value, leaves: Sha256::new_with_prefix(value), room: Vec::new() }
+        Self { carried: value, group: Sha256::new_with_prefix(value) }
     }
 
     /// What the blocks of the present group carry.
@@ -39,31 +38,25 @@ impl Chain {
         self.carried
     }
 
-    /// Takes the events of a block of the present group.
+    /// Takes a block of the present group.
     pub(super) fn block(&mut self, block: &Block<'_>) {
-        for item in block.entries() {
-            if let Some(Item::Event(entry)) = item {
-                self.leaves.update(leaf_hash_with(&entry.event, &mut self.room));
-            }
-        }
+        self.blocks(block.bytes);
+    }
+
+    /// Takes blocks of the present group that stand one after the other.
+    fn blocks(&mut self, bytes: &[u8]) {
+        self.group.update(bytes);
     }
 
     /// Ends the group; gives what the next one carries.
     pub(super) fn end_group(&mut self) -> Hash {
-        self.carried = std::mem::take(&mut self.leaves).finalize().into();
-        self.leaves.update(self.carried);
+        self.carried = std::mem::take(&mut self.group).finalize().into();
+        self.group.update(self.carried);
         self.carried
-    }
-
-    fn blocks(&mut self, mut bytes: &[u8]) {
-        while let Some(block) = Block::framed(bytes) {
-            self.block(&block);
-            bytes = &bytes[block.header.block_bytes()..];
-        }
     }
 }
 
-/// Bytes that begin with blocks after some others.
+/// Bytes of which those from `start` on are blocks.
 struct Piece {
     bytes: Vec<u8>,
     start: usize,
