@@ -98,8 +98,7 @@ pub(crate) async fn select(
 
 /// The county whose stream an event stands in.
 fn county_of(cause: &Recorded) -> Result<CountyId, OfficeError> {
-    let unreadable = |_| CodecError::Unreadable { position: cause.position.0, kind: cause.kind.clone(), source: None };
-    Ok(cause.stream.key().parse().map_err(unreadable)?)
+    Ok(cause.stream.key().parse().map_err(|_| CodecError::unreadable(cause))?)
 }
 
 /// How far each process is behind the head, in events.

@@ -10,6 +10,7 @@ use bishui_domain::delivery::Mail;
 use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, MailId, NoticeId, SectionId};
 use bishui_domain::notice::{Notice, Numbering, Series};
+use bishui_domain::parts::InParts;
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::readings::MonthReadings;
@@ -103,6 +104,19 @@ impl Records {
                 return Ok(events);
             }
         }
+    }
+
+    /// What an event says together with the parts that follow it in its stream.
+    pub async fn whole(&self, first: &Recorded) -> Result<Event, OfficeError> {
+        let mut event = codec::decode(first)?;
+        let parts = usize::try_from(event.parts()).unwrap_or(usize::MAX);
+        if parts > 0 {
+            for recorded in self.log.read_stream(&first.stream, first.version, parts).await? {
+                let unreadable = |_| codec::CodecError::unreadable(&recorded);
+                event.join(codec::decode(&recorded)?).map_err(unreadable)?;
+            }
+        }
+        Ok(event)
     }
 
     /// The state of a stream from its events, and its version.

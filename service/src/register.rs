@@ -11,6 +11,7 @@ use bishui_domain::delivery::{Mail, MailEvent, Message};
 use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, MailId, NoticeId, SectionId};
 use bishui_domain::notice::{Notice, NumberingEvent};
+use bishui_domain::parts::InParts;
 use bishui_domain::period::Period;
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::round::{RoundEvent, SectionEvent};
@@ -195,7 +196,12 @@ impl Register {
         let account = self.compensation.entry(county.clone()).or_default();
         *account = std::mem::take(account).evolve(&event);
         let (position, recorded_at) = (recorded.position, recorded.recorded_at);
-        self.ledger.push(LedgerLine { position, recorded_at, county, entry: entry(&event), event });
+        match (entry(&event), self.ledger.last_mut()) {
+            (Some(entry), _) => self.ledger.push(LedgerLine { position, recorded_at, county, entry, event }),
+            // A part stands right after what it belongs to, and any other changes nothing.
+            (None, Some(line)) => drop(line.event.join(event)),
+            (None, None) => {}
+        }
     }
 
     fn apply_numbering(&mut self, event: NumberingEvent) {

@@ -10,6 +10,7 @@ mod state;
 
 use bishui_domain::consumer::Skip;
 use bishui_domain::event::Event;
+use bishui_domain::parts::InParts;
 use bishui_infra::codec;
 use bishui_infra::event_log::{EventLog, Position, Recorded};
 use jiff::Timestamp;
@@ -136,17 +137,19 @@ pub async fn replay(log: &dyn EventLog, mut progress: impl FnMut(Position)) -> R
     const PAGE: usize = 1_000;
     let (mut state, mut replayed) = (State::default(), Replayed::default());
     let mut after = Position(0);
-    let mut unread = Vec::new();
+    let (mut unread, mut arriving) = (Vec::new(), None);
     loop {
         let page = log.read_all(after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.position;
-        for recorded in &page {
+        for recorded in page {
             replayed.events += 1;
-            match codec::decode(recorded) {
+            match codec::decode(&recorded) {
                 Ok(event) => {
-                    decisions::check(&mut state, &mut replayed, recorded, &event);
-                    state.take(recorded, &event);
+                    if let Some((recorded, event)) = arrive(&mut arriving, recorded, event) {
+                        decisions::check(&mut state, &mut replayed, &recorded, &event);
+                        state.take(&recorded, &event);
+                    }
                 }
                 // Whether a person had it skipped stands further on in the log.
                 Err(error) => unread.push((recorded.position, error)),
@@ -162,4 +165,21 @@ pub async fn replay(log: &dyn EventLog, mut progress: impl FnMut(Position)) -> R
     // What is missing shows only when something else stands in its place; the report is in the order of the log.
     replayed.differences.sort_by_key(|difference| difference.position);
     Ok(replayed)
+}
+
+/// An event once all its parts are there: they stand right after it, in its batch. One whose parts are not all there
+/// counts for nothing, so that what it decided is missing.
+fn arrive(arriving: &mut Option<(Recorded, Event)>, recorded: Recorded, event: Event) -> Option<(Recorded, Event)> {
+    let (first, whole) = match arriving.take() {
+        Some((first, mut whole)) => match whole.join(event) {
+            Ok(()) => (Recorded { payload: codec::encode(&whole).payload, ..first }, whole),
+            Err(other) => (recorded, other),
+        },
+        None => (recorded, event),
+    };
+    if whole.parts() == 0 {
+        return Some((first, whole));
+    }
+    *arriving = Some((first, whole));
+    None
 }

@@ -12,11 +12,9 @@ use crate::records::{Draft, stream};
 
 pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
     let mut draft = Draft::default();
-    let judged = matches!(
-        codec::decode(cause)?,
-        Event::County(CountyEvent::RoundJudged { .. } | CountyEvent::RoundRejudged { .. })
-    );
-    if judged {
+    let Event::County(event) = codec::decode(cause)? else { return Ok(draft) };
+    let judged = matches!(event, CountyEvent::RoundJudged { .. } | CountyEvent::RoundRejudged { .. });
+    if judged && !event.is_unfinished() {
         let county = super::county_of(cause)?;
         let (record, record_version) = office.records.county(&county).await?;
         let (account, version) = office.records.compensation(&county).await?;

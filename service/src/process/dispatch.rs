@@ -1,7 +1,7 @@
 //! Dispatch process: the mail of an approved notice, the mail of a reminder, and the day a notice counts as sent
 //! (R9, R10).
 
-use bishui_domain::delivery::{Mail, MailEvent, Message};
+use bishui_domain::delivery::{self, Mail, MailEvent, Message};
 use bishui_domain::event::Event;
 use bishui_domain::ids::{MailId, NoticeId};
 use bishui_domain::letter::{self, Context, Letter};
@@ -99,7 +99,7 @@ async fn queue(
         subject,
         text,
     };
-    draft.write(stream::mail(mail), StreamVersion(0), [MailEvent::MailQueued(message)]);
+    draft.write(stream::mail(mail), StreamVersion(0), delivery::queue(message));
     Ok(draft)
 }
 

@@ -10,7 +10,7 @@ use bishui_domain::escalation::warning_notice::WarningEvent;
 use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, NoticeId};
 use bishui_domain::notice::{
-    NoticeCommand, NoticeEvent, NoticeKind, NoticeState, Series, Subject, decide, report_after_interview,
+    self, NoticeCommand, NoticeEvent, NoticeKind, NoticeState, Series, Subject, decide, report_after_interview,
 };
 use bishui_domain::period::Period;
 use bishui_domain::plan::rules::Approval;
@@ -22,7 +22,7 @@ use crate::office::Office;
 use crate::records::{Draft, stream};
 
 pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
-    match codec::decode(cause)? {
+    match office.records.whole(cause).await? {
         Event::County(event) => {
             let county = super::county_of(cause)?;
             let drafting = Drafting { office, cause, county };
@@ -78,12 +78,14 @@ impl Drafting<'_> {
 
     async fn warning(&self, event: WarningEvent) -> Result<Draft, OfficeError> {
         let (period, sections) = match event {
-            WarningEvent::WarningNoticeRaised { period, sections } => {
+            WarningEvent::WarningNoticeRaised { period, sections, .. } => {
                 let subject = Subject::Round { period, sections };
                 return Ok(self.drafted(NoticeKind::WarningNotice, subject, None));
             }
-            WarningEvent::WarningNoticeSupplemented { period, sections } => (period, sections),
+            WarningEvent::WarningNoticeSupplemented { period, sections, .. } => (period, sections),
             WarningEvent::WarningNoticeWithdrawn { period } => (period, vec![]),
+            // Read with the event it belongs to.
+            WarningEvent::SectionsListed { .. } => return Ok(Draft::default()),
         };
         let withdrawn = sections.is_empty();
         let subject = Subject::Round { period, sections };
@@ -93,14 +95,16 @@ impl Drafting<'_> {
 
     async fn interview(&self, event: InterviewEvent) -> Result<Draft, OfficeError> {
         let (raised_by, grounds, withdrawn) = match event {
-            InterviewEvent::InterviewRequired { raised_by, grounds } => {
+            InterviewEvent::InterviewRequired { raised_by, grounds, .. } => {
                 let subject = Subject::Interview { raised_by, grounds };
                 return Ok(self.drafted(NoticeKind::InterviewNotice, subject, None));
             }
-            InterviewEvent::InterviewGroundsChanged { raised_by, grounds } => (raised_by, grounds, false),
+            InterviewEvent::InterviewGroundsChanged { raised_by, grounds, .. } => (raised_by, grounds, false),
             InterviewEvent::InterviewCancelled { raised_by } => (raised_by, vec![], true),
-            // A meeting was held: nothing is announced any more.
-            InterviewEvent::InterviewSuperseded { .. } | InterviewEvent::MeetingReassigned { .. } => {
+            // A meeting was held: nothing is announced any more. Further grounds are read with the event before.
+            InterviewEvent::InterviewSuperseded { .. }
+            | InterviewEvent::MeetingReassigned { .. }
+            | InterviewEvent::GroundsListed { .. } => {
                 return Ok(Draft::default());
             }
         };
@@ -153,8 +157,7 @@ impl Drafting<'_> {
 
     fn add(&self, draft: &mut Draft, kind: NoticeKind, subject: Subject, refers_to: Option<NoticeId>) {
         let id = notice_of(self.cause);
-        let drafted = NoticeEvent::NoticeDrafted { kind, county: self.county.clone(), subject, refers_to };
-        draft.write(stream::notice(id), StreamVersion(0), [drafted]);
+        draft.write(stream::notice(id), StreamVersion(0), notice::draft(kind, &self.county, subject, refers_to));
     }
 
     /// Corrects what stands: `kinds` are the notice, its supplement and its withdrawal.
@@ -223,12 +226,15 @@ fn link(event: &CountyEvent, series: Series, period: Period) -> Option<Link> {
             WarningEvent::WarningNoticeRaised { period: of, .. } => (*of == period).then_some(Link::Raised),
             WarningEvent::WarningNoticeSupplemented { period: of, .. }
             | WarningEvent::WarningNoticeWithdrawn { period: of } => (*of == period).then_some(Link::Changed),
+            WarningEvent::SectionsListed { .. } => None,
         },
         (CountyEvent::Interview(event), Series::Interview) => match event {
             InterviewEvent::InterviewRequired { raised_by, .. } => (*raised_by == period).then_some(Link::Raised),
             InterviewEvent::InterviewGroundsChanged { raised_by, .. }
             | InterviewEvent::InterviewCancelled { raised_by } => (*raised_by == period).then_some(Link::Changed),
-            InterviewEvent::InterviewSuperseded { .. } | InterviewEvent::MeetingReassigned { .. } => None,
+            InterviewEvent::InterviewSuperseded { .. }
+            | InterviewEvent::MeetingReassigned { .. }
+            | InterviewEvent::GroundsListed { .. } => None,
         },
         (_, Series::Warning | Series::Interview | Series::Proposal) => None,
     }

@@ -12,7 +12,7 @@ use crate::records::Draft;
 pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
     let mut draft = Draft::default();
     let Event::County(event) = codec::decode(cause)? else { return Ok(draft) };
-    if event.is_fact() {
+    if event.is_fact() && !event.is_unfinished() {
         let county = super::county_of(cause)?;
         let (state, version) = office.records.county(&county).await?;
         draft.write(cause.stream.clone(), version, decide(&state));

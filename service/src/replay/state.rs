@@ -128,10 +128,10 @@ impl State {
 /// The notice that a decision of a county always calls for; corrections call for one only where something was sent.
 pub(super) fn announced_as(county: &str, event: &CountyEvent) -> Option<NoticeEvent> {
     let (kind, subject) = match event {
-        CountyEvent::Warning(WarningEvent::WarningNoticeRaised { period, sections }) => {
+        CountyEvent::Warning(WarningEvent::WarningNoticeRaised { period, sections, .. }) => {
             (NoticeKind::WarningNotice, Subject::Round { period: *period, sections: sections.clone() })
         }
-        CountyEvent::Interview(InterviewEvent::InterviewRequired { raised_by, grounds }) => {
+        CountyEvent::Interview(InterviewEvent::InterviewRequired { raised_by, grounds, .. }) => {
             (NoticeKind::InterviewNotice, Subject::Interview { raised_by: *raised_by, grounds: grounds.clone() })
         }
         CountyEvent::Warning(_)
@@ -144,7 +144,7 @@ pub(super) fn announced_as(county: &str, event: &CountyEvent) -> Option<NoticeEv
         | CountyEvent::MinutesRecorded { .. }
         | CountyEvent::ImpactDetermined { .. } => return None,
     };
-    Some(NoticeEvent::NoticeDrafted { kind, county: county.parse().ok()?, subject, refers_to: None })
+    Some(NoticeEvent::NoticeDrafted { kind, county: county.parse().ok()?, subject, refers_to: None, parts: 0 })
 }
 
 fn section_month(key: &str) -> Option<(SectionId, Month)> {
