@@ -145,11 +145,6 @@ impl CountyEvent {
             Self::Warning(_) | Self::Interview(_) | Self::Proposal(_) => false,
         }
     }
-
-    /// Whether the event is a part of a round before its last: nothing follows from it yet.
-    pub fn is_unfinished(&self) -> bool {
-        matches!(self, Self::RoundJudged { part, parts, .. } if part < parts)
-    }
 }
 
 impl InParts for CountyEvent {

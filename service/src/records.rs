@@ -9,7 +9,7 @@ use bishui_domain::county::County;
 use bishui_domain::delivery::Mail;
 use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, MailId, NoticeId, SectionId};
-use bishui_domain::notice::{Notice, Numbering, Series};
+use bishui_domain::notice::{Notice, Numbering, NumberingEvent, Series};
 use bishui_domain::parts::InParts;
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::book::PlanBook;
@@ -268,6 +268,8 @@ pub struct Draft {
     writes: Vec<StreamWrite>,
     /// Where each stream stands in `writes`: publishing a round rests on two streams a section.
     places: HashMap<StreamId, usize>,
+    /// The numbers of each series and year with those that this batch gives: it may approve many notices.
+    numbering: HashMap<StreamId, Numbering>,
 }
 
 impl Draft {
@@ -278,8 +280,7 @@ impl Draft {
 
     /// The version of `stream` that the decision rests on.
     pub fn expects(&self, stream: &StreamId) -> Option<StreamVersion> {
-        let write = self.writes.iter().find(|write| write.stream == *stream)?;
-        match write.expected {
+        match self.writes.get(*self.places.get(stream)?)?.expected {
             Expected::Any => None,
             Expected::Exactly(version) => Some(version),
         }
@@ -294,6 +295,23 @@ impl Draft {
     ) {
         let events = events.into_iter().map(|event| codec::encode(&event.into()));
         self.write_to(stream, version).events.extend(events);
+    }
+
+    /// Gives a notice the next number of a series and year, which was read as `numbering` at a version.
+    pub(crate) fn give_number(
+        &mut self,
+        series: Series,
+        year: i16,
+        (numbering, version): (Numbering, StreamVersion),
+        notice: NoticeId,
+    ) -> u32 {
+        let stream = stream::numbering(series, year);
+        let numbering = self.numbering.entry(stream.clone()).or_insert(numbering);
+        let number = numbering.next();
+        let assigned = NumberingEvent::NumberAssigned { number, notice };
+        *numbering = std::mem::take(numbering).evolve(&assigned);
+        self.write(stream, version, [assigned]);
+        number
     }
 
     /// The write to `stream`: the one that is there, with the version it has, or a new one at `version`.

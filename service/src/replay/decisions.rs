@@ -174,7 +174,7 @@ fn settled(state: &State, year: i16) -> Option<Event> {
 /// The draft of a notice that was raised: it must say what its cause says. Corrections depend on what had been sent.
 fn drafted(state: &State, recorded: &Recorded, event: &Event) -> Option<Event> {
     let Event::Notice(NoticeEvent::NoticeDrafted { kind, county, subject, refers_to, .. }) = event else { return None };
-    let Event::County(cause) = state.causes.get(&recorded.causation?)? else { return None };
+    let Event::County(cause) = state.causes.get(&recorded.stream.key().parse().ok()?)? else { return None };
     let subject = match cause {
         CountyEvent::Warning(
             WarningEvent::WarningNoticeRaised { period, sections, .. }
@@ -249,8 +249,8 @@ pub(super) fn check_nothing_is_missing(state: &mut State, replayed: &mut Replaye
             }
         }
     }
-    for raised in state.unannounced.values() {
-        let Some(Event::County(event)) = state.causes.get(&raised.id) else { continue };
+    for (notice, raised) in &state.unannounced {
+        let Some(Event::County(event)) = state.causes.get(notice) else { continue };
         if let Some(draft) = announced_as(raised.stream.key(), event) {
             if replayed.skips(Process::Drafting).any(|skipped| skipped == raised.position) {
                 replayed.left_out += 1;

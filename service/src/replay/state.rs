@@ -8,14 +8,15 @@ use bishui_domain::escalation::interview::InterviewEvent;
 use bishui_domain::escalation::warning_notice::WarningEvent;
 use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, NoticeId, SectionId};
-use bishui_domain::notice::{NoticeEvent, NoticeKind, Numbering, NumberingEvent, Subject};
+use bishui_domain::notice::{NoticeEvent, NoticeKind, Numbering, Subject};
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::readings::MonthReadings;
 use bishui_domain::round::{Dossier, SectionFile};
 use bishui_domain::settlement::SettlementFile;
 use bishui_infra::event_log::{Position, Recorded};
-use uuid::Uuid;
+
+use crate::office::drafted_notice;
 
 /// A county's record with the decisions that its facts still call for.
 #[derive(Default)]
@@ -42,12 +43,10 @@ pub(super) struct State {
     /// The last event of each settlement, after which a missing one should stand.
     pub(super) settlement_events: BTreeMap<i16, Recorded>,
     pub(super) numbering: HashMap<String, Numbering>,
-    /// The number given to each notice, with its stream.
-    pub(super) numbers: HashMap<NoticeId, (String, u32)>,
-    /// Decisions of counties by event id: a notice must say what its cause says.
-    pub(super) causes: HashMap<Uuid, Event>,
+    /// Decisions of counties by the notice that is drafted for them, which must say what they say.
+    pub(super) causes: HashMap<NoticeId, Event>,
     /// Warnings raised and interviews required whose notice has not been met yet.
-    pub(super) unannounced: HashMap<Uuid, Recorded>,
+    pub(super) unannounced: HashMap<NoticeId, Recorded>,
 }
 
 impl State {
@@ -76,10 +75,13 @@ impl State {
                 if matches!(event, CountyEvent::RoundJudged { .. } | CountyEvent::RoundRejudged { .. }) {
                     desk.last_judged = Some(recorded.position);
                 }
+                let notice = drafted_notice(recorded.id);
                 if announced_as(key, event).is_some() {
-                    self.unannounced.insert(recorded.id, recorded.clone());
+                    self.unannounced.insert(notice, recorded.clone());
                 }
-                self.causes.insert(recorded.id, Event::County(event.clone()));
+                if !event.is_fact() {
+                    self.causes.insert(notice, Event::County(event.clone()));
+                }
             }
             Event::Compensation(event) => {
                 let Ok(county) = key.parse::<CountyId>() else { return };
@@ -93,14 +95,13 @@ impl State {
                 *file = std::mem::take(file).evolve(event);
             }
             Event::Numbering(event) => {
-                if let NumberingEvent::NumberAssigned { number, notice } = event {
-                    self.numbers.insert(*notice, (key.to_owned(), *number));
-                }
                 let numbering = self.numbering.entry(key.to_owned()).or_default();
                 *numbering = std::mem::take(numbering).evolve(event);
             }
             Event::Notice(NoticeEvent::NoticeDrafted { .. }) => {
-                recorded.causation.and_then(|cause| self.unannounced.remove(&cause));
+                if let Ok(notice) = key.parse::<NoticeId>() {
+                    self.unannounced.remove(&notice);
+                }
             }
             Event::Round(_) | Event::Notice(_) | Event::Mail(_) | Event::Consumer(_) => {}
         }
