@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::event_log::{EventRef, NewEvent, Recorded};
+use crate::event_log::{EventRef, NewEvent, Position, Recorded};
 
 /// The type of a report, which names its attachments since version 2.
 const REPORT_RECEIVED: &str = "notice.report_received";
@@ -99,30 +99,27 @@ fn written_schema(event: &Event, kind: &str) -> u16 {
 }
 
 fn json<T: Serialize>(event: &T) -> String {
-    serde_json::to_string(event).expect("events hold only strings, numbers, lists and maps with text keys")
+    let mut json =
+        serde_json::to_string(event).expect("events hold only strings, numbers, lists and maps with text keys");
+    // A round of many sections waits as a whole for its batch.
+    json.shrink_to_fit();
+    json
 }
 
 /// The event that was stored.
 ///
 /// # Errors
 /// A newer schema, an unknown family, or a payload that is not the family's.
-pub fn decode(recorded: &Recorded) -> Result<Event, CodecError> {
-    let position = recorded.position.0;
-    if recorded.schema > schema_of(&recorded.kind) {
-        return Err(CodecError::Newer { position, kind: recorded.kind.clone(), schema: recorded.schema });
+pub fn decode<'e>(recorded: impl Into<EventRef<'e>>) -> Result<Event, CodecError> {
+    let EventRef { position: Position(position), kind, schema, payload, .. } = recorded.into();
+    if schema > schema_of(kind) {
+        return Err(CodecError::Newer { position, kind: kind.to_owned(), schema });
     }
-    let payload = match upcast(&recorded.kind, recorded.schema, &recorded.payload) {
-        Ok(payload) => payload,
-        Err(source) => {
-            return Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: Some(source) });
-        }
-    };
-    match read(&recorded.kind, &payload) {
-        Some(Ok(event)) => Ok(event),
-        Some(Err(source)) => {
-            Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: Some(source) })
-        }
-        None => Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: None }),
+    let unreadable = |source| CodecError::Unreadable { position, kind: kind.to_owned(), source };
+    let payload = upcast(kind, schema, payload).map_err(|source| unreadable(Some(source)))?;
+    match read(kind, &payload) {
+        Some(event) => event.map_err(|source| unreadable(Some(source))),
+        None => Err(unreadable(None)),
     }
 }
 
@@ -134,7 +131,7 @@ pub fn attachments(event: &EventRef<'_>) -> Result<Vec<Attachment>, CodecError> 
     if event.kind != REPORT_RECEIVED {
         return Ok(vec![]);
     }
-    match decode(&event.to_recorded())? {
+    match decode(*event)? {
         Event::Notice(NoticeEvent::ReportReceived { attachments, .. }) => Ok(attachments),
         Event::Plan(_)
         | Event::Readings(_)

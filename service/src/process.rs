@@ -80,16 +80,16 @@ impl Process {
     }
 }
 
-/// The next `most` events after `after` whose type is `wanted`, and how far the log was looked through. Only these are
-/// copied out of the store: a round of many sections is mostly readings and assessments that nobody waits for.
+/// The next `most` events after a position and up to another whose type is `wanted`, and how far the log was looked
+/// through. Only these are copied out of the store: a round of many sections is mostly readings and assessments that
+/// nobody waits for.
 pub(crate) async fn select(
     log: &dyn EventLog,
-    after: Position,
+    (after, until): (Position, Position),
     most: usize,
     wanted: impl Fn(&str) -> bool + Send + Sync,
 ) -> Result<(Vec<Recorded>, Position), OfficeError> {
     let (mut selected, mut last) = (Vec::new(), after);
-    let head = log.head().await?;
     let mut visit = |event: EventRef<'_>| {
         last = event.position;
         if wanted(event.kind) {
@@ -97,14 +97,14 @@ pub(crate) async fn select(
         }
         if selected.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    log.replay(after, head, &mut visit).await?;
+    log.replay(after, until, &mut visit).await?;
     Ok((selected, last))
 }
 
 /// The counties that events of a `wanted` kind stand in, each once: a step reads the whole record of a county.
 fn counties_of(causes: &[&Recorded], wanted: impl Fn(&CountyEvent) -> bool) -> Result<Vec<CountyId>, OfficeError> {
     let (mut counties, mut streams) = (Vec::new(), HashSet::new());
-    for cause in causes {
+    for &cause in causes {
         if !streams.contains(&cause.stream)
             && let Event::County(event) = codec::decode(cause)?
             && wanted(&event)

@@ -26,7 +26,7 @@ use bishui_infra::mail::SinkMailer;
 type Failure = Box<dyn std::error::Error>;
 
 /// Sections of the plans that are measured where none are given.
-const SIZES: [usize; 4] = [1_000, 2_000, 4_000, 8_000];
+const SIZES: [usize; 7] = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 100_000];
 /// The first argument of a process that measures one size.
 const ALONE: &str = "--alone";
 /// Sections of a county: about as many as a county of a large municipality has.

@@ -16,7 +16,7 @@ use crate::office::{Office, notice_mail, reminder_mail};
 use crate::records::{Draft, stream};
 
 pub(super) async fn step(office: &Office, causes: &[&Recorded], draft: &mut Draft) -> Result<(), OfficeError> {
-    for cause in causes {
+    for &cause in causes {
         match codec::decode(cause)? {
             Event::Notice(NoticeEvent::NoticeApproved { .. }) => queue_notice(office, cause, draft).await?,
             Event::Notice(NoticeEvent::ReminderDue { duty, offset, .. }) => {

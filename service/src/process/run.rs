@@ -51,7 +51,8 @@ impl Turn<'_> {
         loop {
             let stopped = self.office.stops.of(self.process).is_some_and(|tried| tried.position.0 == done.0 + 1);
             let most = if stopped { 1 } else { PAGE };
-            let (causes, last) = select(log.as_ref(), done, most, |kind| self.process.concerns(kind)).await?;
+            let (causes, last) =
+                select(log.as_ref(), (done, Position(u64::MAX)), most, |kind| self.process.concerns(kind)).await?;
             if last == done {
                 return Ok(progressed);
             }

@@ -16,15 +16,15 @@ use bishui_domain::period::{Month, Period};
 use bishui_domain::round::{Judged, RoundEvent, SectionEvent, judge, rejudge};
 use bishui_domain::settlement::{SettlementBasis, SettlementEvent, meets_annual_target, months_of, rewarded_counties};
 use bishui_domain::verdict::SectionVerdict;
-use bishui_infra::event_log::{Position, Recorded};
+use bishui_infra::event_log::{EventRef, Position};
 
 use super::Replayed;
 use super::state::{CountyDesk, State, announced_as};
 use crate::process::Process;
 
 /// Checks one recorded event against the state before it.
-pub(super) fn check(state: &mut State, replayed: &mut Replayed, recorded: &Recorded, event: &Event) {
-    let key = recorded.stream.key();
+pub(super) fn check(state: &mut State, replayed: &mut Replayed, recorded: &EventRef<'_>, event: &Event) {
+    let key = recorded.key();
     match event {
         Event::Section(SectionEvent::SectionAssessed(judged)) => {
             let expected = assessed(state, key, judged).map(SectionEvent::SectionAssessed).map(Event::from);
@@ -109,7 +109,7 @@ fn published(state: &State, event: &Event) -> Option<Event> {
     Some(Event::from(RoundEvent::RoundPublished { period, revision, declare_rest, met, unmet, unassessed }))
 }
 
-fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &Recorded, decided: &CountyEvent) {
+fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &EventRef<'_>, decided: &CountyEvent) {
     let event = Event::from(decided.clone());
     match decided {
         CountyEvent::RoundJudged { period, part, parts, verdicts, .. } => {
@@ -130,7 +130,7 @@ fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &Recorded,
         | CountyEvent::MinutesRecorded { .. }
         | CountyEvent::ImpactDetermined { .. } => {}
         CountyEvent::Warning(_) | CountyEvent::Interview(_) | CountyEvent::Proposal(_) => {
-            let Some(desk) = desk(state, recorded.stream.key()) else { return };
+            let Some(desk) = desk(state, recorded.key()) else { return };
             if desk.escalation.is_empty() {
                 desk.escalation = whole(escalation::decide(&desk.county));
             }
@@ -140,7 +140,7 @@ fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &Recorded,
         }
     }
     // A fact that arrives while decisions are outstanding: those were never recorded.
-    if let Some(desk) = desk(state, recorded.stream.key()) {
+    if let Some(desk) = desk(state, recorded.key()) {
         report_outstanding(desk, replayed);
     }
 }
@@ -172,9 +172,9 @@ fn settled(state: &State, year: i16) -> Option<Event> {
 }
 
 /// The draft of a notice that was raised: it must say what its cause says. Corrections depend on what had been sent.
-fn drafted(state: &State, recorded: &Recorded, event: &Event) -> Option<Event> {
+fn drafted(state: &State, recorded: &EventRef<'_>, event: &Event) -> Option<Event> {
     let Event::Notice(NoticeEvent::NoticeDrafted { kind, county, subject, refers_to, .. }) = event else { return None };
-    let Event::County(cause) = state.causes.get(&recorded.stream.key().parse().ok()?)? else { return None };
+    let (_, cause) = state.causes.get(&recorded.key().parse().ok()?)?;
     let subject = match cause {
         CountyEvent::Warning(
             WarningEvent::WarningNoticeRaised { period, sections, .. }
@@ -249,9 +249,9 @@ pub(super) fn check_nothing_is_missing(state: &mut State, replayed: &mut Replaye
             }
         }
     }
-    for (notice, raised) in &state.unannounced {
-        let Some(Event::County(event)) = state.causes.get(notice) else { continue };
-        if let Some(draft) = announced_as(raised.stream.key(), event) {
+    for (raised, event) in state.causes.values() {
+        let county = raised.stream.split_once('/').map_or("", |(_, county)| county);
+        if let Some(draft) = announced_as(county, event) {
             if replayed.skips(Process::Drafting).any(|skipped| skipped == raised.position) {
                 replayed.left_out += 1;
             } else {

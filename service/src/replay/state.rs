@@ -14,9 +14,10 @@ use bishui_domain::plan::book::PlanBook;
 use bishui_domain::readings::MonthReadings;
 use bishui_domain::round::{Dossier, SectionFile};
 use bishui_domain::settlement::SettlementFile;
-use bishui_infra::event_log::{Position, Recorded};
+use bishui_infra::event_log::{EventRef, Position};
 
 use crate::office::drafted_notice;
+use crate::records::stream;
 
 /// A county's record with the decisions that its facts still call for.
 #[derive(Default)]
@@ -27,9 +28,22 @@ pub(super) struct CountyDesk {
     pub(super) escalation: VecDeque<Event>,
     pub(super) compensation: VecDeque<Event>,
     /// The last fact, after which they should stand.
-    pub(super) last_fact: Option<Recorded>,
+    pub(super) last_fact: Option<Place>,
     /// Where it was judged last, which is what charges answer.
     pub(super) last_judged: Option<Position>,
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) position: Position,
+    pub(super) stream: String,
+}
+
+impl Place {
+    fn of(recorded: &EventRef<'_>) -> Self {
+        Self { position: recorded.position, stream: recorded.stream.to_owned() }
+    }
 }
 
 /// The state of everything, in memory.
@@ -37,27 +51,25 @@ pub(super) struct CountyDesk {
 pub(super) struct State {
     pub(super) book: PlanBook,
     pub(super) sections: HashMap<SectionId, SectionFile>,
-    pub(super) readings: HashMap<SectionId, BTreeMap<Month, (MonthReadings, u64)>>,
+    /// Readings with the version of their stream, by the key of its name.
+    pub(super) readings: HashMap<String, (MonthReadings, u64)>,
     pub(super) counties: BTreeMap<CountyId, CountyDesk>,
     pub(super) settlements: BTreeMap<i16, SettlementFile>,
     /// The last event of each settlement, after which a missing one should stand.
-    pub(super) settlement_events: BTreeMap<i16, Recorded>,
+    pub(super) settlement_events: BTreeMap<i16, Place>,
     pub(super) numbering: HashMap<String, Numbering>,
-    /// Decisions of counties by the notice that is drafted for them, which must say what they say.
-    pub(super) causes: HashMap<NoticeId, Event>,
-    /// Warnings raised and interviews required whose notice has not been met yet.
-    pub(super) unannounced: HashMap<NoticeId, Recorded>,
+    /// What counties' records call for, by the notice that is drafted for it and that has not been met yet.
+    pub(super) causes: HashMap<NoticeId, (Place, CountyEvent)>,
 }
 
 impl State {
     /// Takes in an event after it was checked.
-    pub(super) fn take(&mut self, recorded: &Recorded, event: &Event) {
-        let key = recorded.stream.key();
+    pub(super) fn take(&mut self, recorded: &EventRef<'_>, event: &Event) {
+        let key = recorded.key();
         match event {
             Event::Plan(event) => self.book = std::mem::take(&mut self.book).evolve(event),
             Event::Readings(event) => {
-                let Some((section, month)) = section_month(key) else { return };
-                let entry = self.readings.entry(section).or_default().entry(month).or_default();
+                let entry = self.readings.entry(key.to_owned()).or_default();
                 *entry = (std::mem::take(&mut entry.0).evolve(event), recorded.version.0);
             }
             Event::Section(event) => {
@@ -70,17 +82,14 @@ impl State {
                 let desk = self.counties.entry(county).or_default();
                 desk.county = std::mem::take(&mut desk.county).evolve(event);
                 if event.is_fact() {
-                    desk.last_fact = Some(recorded.clone());
+                    desk.last_fact = Some(Place::of(recorded));
                 }
+                // The verdicts of a round, the bulk of a county's record, call for no notice by themselves.
                 if matches!(event, CountyEvent::RoundJudged { .. } | CountyEvent::RoundRejudged { .. }) {
                     desk.last_judged = Some(recorded.position);
-                }
-                let notice = drafted_notice(recorded.id);
-                if announced_as(key, event).is_some() {
-                    self.unannounced.insert(notice, recorded.clone());
-                }
-                if !event.is_fact() {
-                    self.causes.insert(notice, Event::County(event.clone()));
+                } else {
+                    let cause = (Place::of(recorded), event.clone());
+                    self.causes.insert(drafted_notice(recorded.id()), cause);
                 }
             }
             Event::Compensation(event) => {
@@ -90,7 +99,7 @@ impl State {
             }
             Event::Settlement(event) => {
                 let Ok(year) = key.parse::<i16>() else { return };
-                self.settlement_events.insert(year, recorded.clone());
+                self.settlement_events.insert(year, Place::of(recorded));
                 let file = self.settlements.entry(year).or_default();
                 *file = std::mem::take(file).evolve(event);
             }
@@ -100,7 +109,7 @@ impl State {
             }
             Event::Notice(NoticeEvent::NoticeDrafted { .. }) => {
                 if let Ok(notice) = key.parse::<NoticeId>() {
-                    self.unannounced.remove(&notice);
+                    self.causes.remove(&notice);
                 }
             }
             Event::Round(_) | Event::Notice(_) | Event::Mail(_) | Event::Consumer(_) => {}
@@ -109,10 +118,9 @@ impl State {
 
     /// A section's file and its readings of `months`.
     pub(super) fn dossier(&self, section: &SectionId, months: &[Month]) -> Dossier {
-        let known = self.readings.get(section);
         let reading = |month: &Month| {
-            let readings = known.and_then(|readings| readings.get(month)).cloned().unwrap_or_default();
-            (*month, readings)
+            let readings = self.readings.get(stream::readings(section, *month).key());
+            (*month, readings.cloned().unwrap_or_default())
         };
         Dossier {
             file: self.sections.get(section).cloned().unwrap_or_default(),
@@ -122,7 +130,7 @@ impl State {
 
     /// The section's assessment of a round as it stands.
     pub(super) fn judged(&self, section: &SectionId, period: Period) -> Option<&bishui_domain::round::Judged> {
-        self.sections.get(section)?.judged.get(&period)
+        Some(&self.sections.get(section)?.rounds.get(&period)?.judged)
     }
 }
 
@@ -146,9 +154,4 @@ pub(super) fn announced_as(county: &str, event: &CountyEvent) -> Option<NoticeEv
         | CountyEvent::ImpactDetermined { .. } => return None,
     };
     Some(NoticeEvent::NoticeDrafted { kind, county: county.parse().ok()?, subject, refers_to: None, parts: 0 })
-}
-
-fn section_month(key: &str) -> Option<(SectionId, Month)> {
-    let (section, month) = key.rsplit_once('/')?;
-    Some((section.parse().ok()?, month.parse().ok()?))
 }
