@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::county::{County, JudgedRound};
 use crate::ids::SectionId;
 use crate::money::Fen;
+use crate::parts::{InParts, in_parts};
 use crate::period::{Month, Period};
 use crate::plan::rules::BandBasis;
 use crate::refusal::Refusal;
@@ -20,9 +21,30 @@ pub const PAYMENT_MAX: Fen = Fen(1_000_000_000_000);
 #[serde(rename_all = "snake_case")]
 pub enum CompensationEvent {
     /// A month's unmet river and lake sections were charged.
-    Charged(Charge),
+    Charged {
+        /// The charge, without the sections of the parts that follow.
+        #[serde(flatten)]
+        charge: Charge,
+        /// Parts that follow with the rest of its sections.
+        #[serde(default, skip_serializing_if = "crate::parts::none")]
+        parts: u32,
+    },
     /// A charge was reversed (冲正), because a correction changed it (R8).
-    ChargeReversed(Charge),
+    ChargeReversed {
+        /// The charge, without the sections of the parts that follow.
+        #[serde(flatten)]
+        charge: Charge,
+        /// Parts that follow with the rest of its sections.
+        #[serde(default, skip_serializing_if = "crate::parts::none")]
+        parts: u32,
+    },
+    /// Sections of the month that was just charged or reversed, after those it has.
+    SectionsListed {
+        /// The month.
+        month: Month,
+        /// The sections.
+        sections: Vec<SectionId>,
+    },
     /// A payment was booked onto the county's account.
     PaymentReceived {
         /// The year of the charges it is for.
@@ -47,6 +69,37 @@ pub struct Charge {
     pub fen: Fen,
 }
 
+impl Charge {
+    fn events(mut self, first: impl FnOnce(Self, u32) -> CompensationEvent) -> Vec<CompensationEvent> {
+        let (month, sections) = (self.month, std::mem::take(&mut self.sections));
+        let more = |sections| CompensationEvent::SectionsListed { month, sections };
+        in_parts(sections, |sections, parts| first(Self { sections, ..self }, parts), more)
+    }
+}
+
+impl InParts for CompensationEvent {
+    fn parts(&self) -> u32 {
+        match self {
+            Self::Charged { parts, .. } | Self::ChargeReversed { parts, .. } => *parts,
+            Self::SectionsListed { .. } | Self::PaymentReceived { .. } => 0,
+        }
+    }
+
+    fn join(&mut self, part: Self) -> Result<(), Self> {
+        match (self, part) {
+            (
+                Self::Charged { charge, parts } | Self::ChargeReversed { charge, parts },
+                Self::SectionsListed { sections, .. },
+            ) if *parts > 0 => {
+                charge.sections.extend(sections);
+                *parts -= 1;
+                Ok(())
+            }
+            (_, other) => Err(other),
+        }
+    }
+}
+
 /// A county's compensation account.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Compensation {
@@ -61,11 +114,17 @@ impl Compensation {
     #[must_use]
     pub fn evolve(mut self, event: &CompensationEvent) -> Self {
         match event {
-            CompensationEvent::Charged(charge) => {
+            CompensationEvent::Charged { charge, .. } => {
                 self.charges.insert(charge.month, charge.clone());
             }
-            CompensationEvent::ChargeReversed(charge) => {
+            CompensationEvent::ChargeReversed { charge, .. } => {
                 self.charges.remove(&charge.month);
+            }
+            // What a reversed charge was for goes with it.
+            CompensationEvent::SectionsListed { month, sections } => {
+                if let Some(charge) = self.charges.get_mut(month) {
+                    charge.sections.extend_from_slice(sections);
+                }
             }
             CompensationEvent::PaymentReceived { year, fen } => self.payments.entry(*year).or_default().push(*fen),
         }
@@ -108,8 +167,10 @@ pub fn decide(county: &County, compensation: &Compensation) -> Vec<CompensationE
         if due.as_ref() == standing {
             continue;
         }
-        events.extend(standing.cloned().map(CompensationEvent::ChargeReversed));
-        events.extend(due.map(CompensationEvent::Charged));
+        let reversed = |charge, parts| CompensationEvent::ChargeReversed { charge, parts };
+        events.extend(standing.cloned().into_iter().flat_map(|charge| charge.events(reversed)));
+        let charged = |charge, parts| CompensationEvent::Charged { charge, parts };
+        events.extend(due.into_iter().flat_map(|charge| charge.events(charged)));
     }
     events
 }
@@ -157,16 +218,19 @@ pub struct Entry {
     pub month: Option<Month>,
 }
 
-/// The double entry of an event.
-pub fn entry(event: &CompensationEvent) -> Entry {
+/// The double entry of an event; none of a part, which moves nothing.
+pub fn entry(event: &CompensationEvent) -> Option<Entry> {
     let (debit, credit, fen, year, month) = match event {
-        CompensationEvent::Charged(c) => (Account::Receivable, Account::Charges, c.fen, c.month.year(), Some(c.month)),
-        CompensationEvent::ChargeReversed(c) => {
+        CompensationEvent::Charged { charge: c, .. } => {
+            (Account::Receivable, Account::Charges, c.fen, c.month.year(), Some(c.month))
+        }
+        CompensationEvent::ChargeReversed { charge: c, .. } => {
             (Account::Charges, Account::Receivable, c.fen, c.month.year(), Some(c.month))
         }
         CompensationEvent::PaymentReceived { year, fen } => (Account::Treasury, Account::Receivable, *fen, *year, None),
+        CompensationEvent::SectionsListed { .. } => return None,
     };
-    Entry { debit, credit, fen, year, month }
+    Some(Entry { debit, credit, fen, year, month })
 }
 
 #[cfg(test)]

@@ -13,12 +13,10 @@ use crate::escalation::interview::{self, InterviewEvent, Interviews};
 use crate::escalation::warning_notice::{self, WarningEvent, Warnings};
 use crate::ids::SectionId;
 use crate::money::Fen;
+use crate::parts::InParts;
 use crate::period::Period;
 use crate::plan::rules::{AfterInterview, Band, BandBasis, Gap, Impact, RuleSet, YearBoundary};
 use crate::verdict::SectionVerdict;
-
-/// Most verdicts in one event, so that a payload stays below the log's bound.
-pub const VERDICTS_PER_EVENT_MAX: usize = 250;
 
 /// The settings that escalation and compensation judge a round by, as they were when it was published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +143,31 @@ impl CountyEvent {
             | Self::MinutesRecorded { .. }
             | Self::ImpactDetermined { .. } => true,
             Self::Warning(_) | Self::Interview(_) | Self::Proposal(_) => false,
+        }
+    }
+}
+
+impl InParts for CountyEvent {
+    fn parts(&self) -> u32 {
+        match self {
+            Self::Warning(event) => event.parts(),
+            Self::Interview(event) => event.parts(),
+            // The parts of a round are facts of their own: each says which it is.
+            Self::RoundJudged { .. }
+            | Self::RoundRejudged { .. }
+            | Self::InterviewScheduled { .. }
+            | Self::InterviewHeld { .. }
+            | Self::MinutesRecorded { .. }
+            | Self::ImpactDetermined { .. }
+            | Self::Proposal(_) => 0,
+        }
+    }
+
+    fn join(&mut self, part: Self) -> Result<(), Self> {
+        match (self, part) {
+            (Self::Warning(event), Self::Warning(part)) => event.join(part).map_err(Self::Warning),
+            (Self::Interview(event), Self::Interview(part)) => event.join(part).map_err(Self::Interview),
+            (_, other) => Err(other),
         }
     }
 }

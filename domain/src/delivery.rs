@@ -3,134 +3,22 @@
 //! An attempt is recorded before it is made. One that was cut short has an unknown outcome unless repeating it cannot
 //! make a second message; then a person decides. What is known is never sent again.
 
+mod event;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::ids::{CountyId, NoticeId};
-use crate::notice::NoticeKind;
-use crate::period::Period;
 use crate::refusal::Refusal;
+
+pub use event::{MailEvent, Message, Outcome, RecipientOutcome, queue};
 
 /// Attempts before a deferred message is shown as failed, for a person to try again.
 ///
 /// With the pauses of the mail worker (one minute, doubled up to four hours) they cover about three days: a mail server
 /// that breaks down on a Friday evening is back before the mails are given up.
 pub const ATTEMPTS_MAX: u32 = 26;
-
-/// What became of a message for one recipient.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecipientOutcome {
-    /// The recipient as it was given.
-    pub address: String,
-    /// What became of the message.
-    pub outcome: Outcome,
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Outcome {
-    /// Taken over; never send it again.
-    Accepted {
-        /// What the server said.
-        reply: String,
-    },
-    /// Certainly not taken over; try again later.
-    Deferred {
-        /// What the server said, or what failed.
-        reply: String,
-    },
-    /// Refused for good; trying again changes nothing.
-    Failed {
-        /// What the server said, or what is wrong with the message or the address.
-        reply: String,
-    },
-    /// The message was sent to its end and no reply came: it may or may not have been taken over.
-    Unknown {
-        /// What happened instead of a reply.
-        what: String,
-    },
-}
-
-impl Outcome {
-    /// What the server said or what happened.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Accepted { reply: text }
-            | Self::Deferred { reply: text }
-            | Self::Failed { reply: text }
-            | Self::Unknown { what: text } => text,
-        }
-    }
-}
-
-/// A message: what it belongs to and what it says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// The notice it carries.
-    pub notice: NoticeId,
-    /// What the notice is.
-    pub kind: NoticeKind,
-    /// True for a reminder of the notice.
-    pub reminder: bool,
-    /// The county it is about.
-    pub county: CountyId,
-    /// The round, where there is one.
-    pub period: Option<Period>,
-    /// Its Message-ID, the same for every attempt.
-    pub message_id: String,
-    /// Recipients.
-    pub to: Vec<String>,
-    /// Subject.
-    pub subject: String,
-    /// Text.
-    pub text: String,
-}
-
-/// Events of a message's stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MailEvent {
-    /// It is to be sent.
-    MailQueued(Message),
-    /// An attempt begins.
-    AttemptStarted {
-        /// Its number, from 1.
-        attempt: u32,
-        /// The recipients that are not settled.
-        recipients: Vec<String>,
-    },
-    /// The attempt has ended.
-    AttemptEnded {
-        /// Its number.
-        attempt: u32,
-        /// The outcome for each of its recipients.
-        outcomes: Vec<RecipientOutcome>,
-        /// When to try again, if something is deferred.
-        retry_at: Option<Timestamp>,
-    },
-    /// A person has found out what became of an unknown outcome.
-    OutcomeResolved {
-        /// The recipients it holds for.
-        recipients: Vec<String>,
-        /// Whether the message arrived; if not, it is sent again.
-        arrived: bool,
-        /// How that is known.
-        basis: String,
-    },
-    /// A person wants failed or deferred recipients tried again now.
-    RetryRequested {
-        /// The recipients.
-        recipients: Vec<String>,
-    },
-    /// The notice was withdrawn before the message was taken over: it is not sent.
-    MailCancelled {
-        /// Why.
-        reason: String,
-    },
-}
 
 /// Where a message stands for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -182,7 +70,7 @@ pub struct Mail {
 impl Mail {
     /// The state after an event; `None` before it is queued.
     pub fn evolve(mail: Option<Self>, event: &MailEvent) -> Option<Self> {
-        if let MailEvent::MailQueued(message) = event {
+        if let MailEvent::MailQueued { message, .. } = event {
             let recipients = message.to.iter().map(|to| (to.clone(), RecipientState::Queued)).collect();
             let message = message.clone();
             return Some(Self { message, recipients, attempts: 0, attempts_in_row: 0, retry_at: None });
@@ -194,7 +82,8 @@ impl Mail {
 
     fn apply(&mut self, event: &MailEvent) {
         match event {
-            MailEvent::MailQueued(_) => {}
+            MailEvent::MailQueued { .. } => {}
+            MailEvent::TextContinued { text } => self.message.text.push_str(text),
             MailEvent::AttemptStarted { attempt, recipients } => {
                 self.attempts = *attempt;
                 self.attempts_in_row += 1;

@@ -7,6 +7,7 @@ use crate::consumer::ConsumerEvent;
 use crate::county::CountyEvent;
 use crate::delivery::MailEvent;
 use crate::notice::{NoticeEvent, NumberingEvent};
+use crate::parts::InParts;
 use crate::plan::book::PlanEvent;
 use crate::readings::ReadingsEvent;
 use crate::round::{RoundEvent, SectionEvent};
@@ -46,6 +47,31 @@ impl Event {
     pub fn family(&self) -> &'static str {
         self.into()
     }
+}
+
+/// The families whose events may go on in parts; every other event is whole.
+macro_rules! parts_of {
+    ($($variant:ident),*; $($whole:ident),*) => {
+        impl InParts for Event {
+            fn parts(&self) -> u32 {
+                match self {
+                    $(Self::$variant(event) => event.parts(),)*
+                    $(Self::$whole(_))|* => 0,
+                }
+            }
+
+            fn join(&mut self, part: Self) -> Result<(), Self> {
+                match (self, part) {
+                    $((Self::$variant(event), Self::$variant(part)) => event.join(part).map_err(Self::$variant),)*
+                    (_, other) => Err(other),
+                }
+            }
+        }
+    };
+}
+
+parts_of! {
+    Plan, County, Compensation, Settlement, Notice, Mail; Readings, Section, Round, Numbering, Consumer
 }
 
 macro_rules! from_family {

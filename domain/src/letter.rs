@@ -244,7 +244,7 @@ mod tests {
     fn letter(kind: NoticeKind, subject: Subject) -> Letter {
         let revision = revision();
         let county = "c".parse().expect("valid");
-        let drafted = NoticeEvent::NoticeDrafted { kind, county, subject, refers_to: None };
+        let drafted = NoticeEvent::NoticeDrafted { kind, county, subject, refers_to: None, parts: 0 };
         let number = DocumentNumber { prefix: "聊环".to_owned(), series: Series::Warning, year: 2020, number: 3 };
         let notice = Notice::evolve(None, &drafted)
             .and_then(|n| Notice::evolve(Some(n), &NoticeEvent::NoticeApproved { number }));

@@ -6,6 +6,7 @@
 
 pub mod ids;
 pub mod money;
+pub mod parts;
 pub mod period;
 pub mod refusal;
 pub mod sha256;

@@ -1,7 +1,9 @@
 //! A notice as an official act (R9): drafted, approved and numbered, sent, acknowledged, answered, closed; or withdrawn.
 
 mod duty;
+mod event;
 mod number;
+mod subject;
 mod transition;
 
 use std::collections::BTreeSet;
@@ -10,13 +12,12 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::attachment::Attachment;
-use crate::escalation::interview::Ground;
 use crate::ids::{CountyId, NoticeId};
-use crate::period::{Cadence, Period};
-use crate::verdict::SectionVerdict;
 
 pub use duty::{Duty, DutyDeadline, duties_on_sending, report_after_interview};
+pub use event::{NoticeEvent, draft};
 pub use number::{DocumentNumber, Numbering, NumberingEvent, Series};
+pub use subject::Subject;
 pub use transition::{NoticeCommand, decide};
 
 /// What a notice is.
@@ -76,121 +77,6 @@ impl NoticeKind {
             | Self::AccountabilityProposal => false,
         }
     }
-}
-
-/// What a notice is about, with everything its text needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Subject {
-    /// The unmet sections of a round.
-    Round {
-        /// The round.
-        period: Period,
-        /// The unmet sections; none in a withdrawal.
-        sections: Vec<SectionVerdict>,
-    },
-    /// An interview.
-    Interview {
-        /// The round that raised it.
-        raised_by: Period,
-        /// Its grounds.
-        grounds: Vec<Ground>,
-    },
-    /// The interviews of a year and the determination.
-    Proposal {
-        /// The calendar year.
-        year: i16,
-        /// The days of the interviews.
-        held_on: Vec<Date>,
-        /// Their grounds.
-        grounds: Vec<Ground>,
-        /// The basis of the determination; none where `impact = "always"`.
-        basis: Option<String>,
-    },
-}
-
-impl Subject {
-    /// The round the notice belongs to; none for a proposal.
-    pub fn period(&self) -> Option<Period> {
-        match self {
-            Self::Round { period, .. } | Self::Interview { raised_by: period, .. } => Some(*period),
-            Self::Proposal { .. } => None,
-        }
-    }
-
-    /// The cadence of the round.
-    pub fn cadence(&self) -> Option<Cadence> {
-        self.period().map(Period::cadence)
-    }
-}
-
-/// Events of a notice's stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NoticeEvent {
-    /// The process drafted it.
-    NoticeDrafted {
-        /// What it is.
-        kind: NoticeKind,
-        /// The county it is about, and addressed to unless it is a proposal.
-        county: CountyId,
-        /// What it says.
-        subject: Subject,
-        /// The notice it corrects, withdraws or cancels.
-        refers_to: Option<NoticeId>,
-    },
-    /// An officer approved it; it has its number.
-    NoticeApproved {
-        /// The number.
-        number: DocumentNumber,
-    },
-    /// The mail server has taken it for at least one recipient, or it was delivered by hand.
-    NoticeSent {
-        /// The day, Beijing time.
-        on: Date,
-        /// What is due, and when.
-        duties: Vec<DutyDeadline>,
-    },
-    /// A duty that starts later: the report after an interview, from the day it was held.
-    DutySet {
-        /// What is due, and when.
-        duty: DutyDeadline,
-    },
-    /// A person of the county acknowledged it.
-    NoticeAcknowledged {
-        /// The day, Beijing time.
-        on: Date,
-        /// Who signed.
-        signed_by: String,
-    },
-    /// The county's rectification report arrived.
-    ReportReceived {
-        /// The day, Beijing time.
-        on: Date,
-        /// Its summary.
-        summary: String,
-        /// The files that came with it.
-        attachments: Vec<Attachment>,
-    },
-    /// A reminder was due.
-    ReminderDue {
-        /// Of which duty.
-        duty: Duty,
-        /// Distance in working days from the deadline.
-        offset: i32,
-        /// When the duty is due.
-        due_on: Date,
-    },
-    /// Nothing more is expected.
-    NoticeClosed {
-        /// Why.
-        note: String,
-    },
-    /// It is withdrawn.
-    NoticeWithdrawn {
-        /// Why.
-        reason: String,
-    },
 }
 
 /// Where a notice stands.
@@ -284,7 +170,7 @@ pub struct Notice {
 impl Notice {
     /// The state after an event; `None` before the draft.
     pub fn evolve(notice: Option<Self>, event: &NoticeEvent) -> Option<Self> {
-        if let NoticeEvent::NoticeDrafted { kind, county, subject, refers_to } = event {
+        if let NoticeEvent::NoticeDrafted { kind, county, subject, refers_to, .. } = event {
             return Some(Self {
                 kind: *kind,
                 county: county.clone(),
@@ -308,6 +194,8 @@ impl Notice {
     fn apply(&mut self, event: &NoticeEvent) {
         match event {
             NoticeEvent::NoticeDrafted { .. } => {}
+            NoticeEvent::SectionsListed { sections } => self.subject.list_sections(sections),
+            NoticeEvent::GroundsListed { grounds } => self.subject.list_grounds(grounds),
             NoticeEvent::NoticeApproved { number } => {
                 self.state = NoticeState::Approved;
                 self.number = Some(number.clone());

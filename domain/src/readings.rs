@@ -1,6 +1,7 @@
 //! The readings of one section in one month: what is taken, what is a duplicate, what takes a revision (R2, R8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,9 +82,10 @@ pub enum Taken {
 /// All readings of a section in a month.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct MonthReadings {
-    readings: BTreeMap<ReadingKey, Standing>,
+    /// In order of key, each once. A list and no tree: a large plan has very many months, of a few readings each.
+    readings: Vec<(ReadingKey, Standing)>,
     /// Events taken in.
-    events: u64,
+    events: u32,
 }
 
 /// A reading with the import that brought it.
@@ -92,7 +94,7 @@ struct Standing {
     content: Content,
     /// Number of the import's event in the stream, from 1; none for a revised reading, which counts as if it had stood
     /// from the first.
-    imported_by: Option<u64>,
+    imported_by: Option<NonZeroU32>,
 }
 
 impl MonthReadings {
@@ -102,23 +104,37 @@ impl MonthReadings {
         self.events += 1;
         match event {
             ReadingsEvent::ReadingsRecorded { readings } => {
-                for reading in readings {
+                let imported_by = NonZeroU32::new(self.events);
+                self.put(readings.iter().map(|reading| {
                     let content = Content { value: reading.value, status: reading.status.clone() };
-                    self.readings.insert(reading.key, Standing { content, imported_by: Some(self.events) });
-                }
+                    (reading.key, Standing { content, imported_by })
+                }));
             }
             ReadingsEvent::ReadingsRevised { changes, .. } => {
-                for change in changes {
-                    match &change.after {
-                        Some(content) => {
-                            self.readings.insert(change.key, Standing { content: content.clone(), imported_by: None })
-                        }
-                        None => self.readings.remove(&change.key),
-                    };
-                }
+                let revised = |change: &ReadingChange| {
+                    Some((change.key, Standing { content: change.after.clone()?, imported_by: None }))
+                };
+                self.put(changes.iter().filter_map(revised));
+                let gone = changes.iter().filter(|change| change.after.is_none());
+                let gone: BTreeSet<_> = gone.map(|change| change.key).collect();
+                self.readings.retain(|(key, _)| !gone.contains(key));
             }
         }
         self
+    }
+
+    /// Puts readings in their places; of those with the same key the last one stands.
+    fn put(&mut self, readings: impl Iterator<Item = (ReadingKey, Standing)>) {
+        self.readings.extend(readings);
+        self.readings.sort_by_key(|(key, _)| *key);
+        self.readings.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                std::mem::swap(later, earlier);
+            }
+            same
+        });
+        self.readings.shrink_to_fit();
     }
 
     /// All readings in order of time, source and indicator.
@@ -129,8 +145,8 @@ impl MonthReadings {
     /// The readings that a round sees which was published when the stream had `version` events: those imported by then,
     /// and everything revised since. A later import is no correction of that round (contract: Corrections).
     pub fn as_of(&self, version: u64) -> Vec<Reading> {
-        let stood = |standing: &Standing| standing.imported_by.is_none_or(|import| import <= version);
-        let reading = |(key, standing): (&ReadingKey, &Standing)| Reading {
+        let stood = |standing: &Standing| standing.imported_by.is_none_or(|import| u64::from(import.get()) <= version);
+        let reading = |(key, standing): &(ReadingKey, Standing)| Reading {
             key: *key,
             value: standing.content.value,
             status: standing.content.status.clone(),
@@ -144,7 +160,8 @@ impl MonthReadings {
     }
 
     fn standing(&self, key: &ReadingKey) -> Option<&Content> {
-        self.readings.get(key).map(|standing| &standing.content)
+        let place = self.readings.binary_search_by_key(key, |(key, _)| *key).ok()?;
+        Some(&self.readings[place].1.content)
     }
 
     /// Takes the rows of an import that are new; one outcome a row, and the readings to record.

@@ -95,13 +95,20 @@ pub struct Judged {
 pub struct SectionFile {
     /// Standing declarations.
     pub declarations: BTreeMap<Period, Reason>,
-    /// Assessments of published rounds as they stand.
-    pub judged: BTreeMap<Period, Judged>,
-    /// The months of each published round that were declared when it was published. A month declared later is no
-    /// correction of that round, so judging the round again does not leave it out (contract: Corrections).
-    pub left_out: BTreeMap<Period, BTreeSet<Month>>,
-    /// Versions of the readings that each round was published on. A later import is no correction of it either.
-    pub published_on: BTreeMap<Period, BTreeMap<Month, u64>>,
+    /// Published rounds. A tree keeps room for more than it has, so each is held apart from it.
+    pub rounds: BTreeMap<Period, Box<PublishedRound>>,
+}
+
+/// A section in a published round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedRound {
+    /// The assessment as it stands.
+    pub judged: Judged,
+    /// The months that were declared when the round was published. A month declared later is no correction of that
+    /// round, so judging the round again does not leave it out (contract: Corrections).
+    left_out: Vec<Month>,
+    /// Versions of the readings that the round was published on. A later import is no correction of it either.
+    published_on: Vec<(Month, u64)>,
 }
 
 impl SectionFile {
@@ -115,19 +122,20 @@ impl SectionFile {
             SectionEvent::DeclarationWithdrawn { period, .. } => {
                 self.declarations.remove(period);
                 if let Period::Month(month) = period {
-                    for months in self.left_out.values_mut() {
-                        months.remove(month);
+                    for round in self.rounds.values_mut() {
+                        round.left_out.retain(|left_out| left_out != month);
                     }
                 }
             }
             SectionEvent::SectionAssessed(judged) => {
-                let months = judged.period.months().into_iter().filter(|month| self.is_declared(*month)).collect();
-                self.left_out.insert(judged.period, months);
-                self.published_on.insert(judged.period, judged.readings.iter().copied().collect());
-                self.judged.insert(judged.period, judged.clone());
+                let left_out = judged.period.months().into_iter().filter(|month| self.is_declared(*month)).collect();
+                let (published_on, judged) = (judged.readings.clone(), judged.clone());
+                self.rounds.insert(judged.period, Box::new(PublishedRound { judged, left_out, published_on }));
             }
             SectionEvent::AssessmentCorrected(judged) => {
-                self.judged.insert(judged.period, judged.clone());
+                if let Some(round) = self.rounds.get_mut(&judged.period) {
+                    round.judged = judged.clone();
+                }
             }
         }
         self
@@ -139,7 +147,8 @@ impl SectionFile {
 
     /// Whether `month` does not count for `period`: declared, and already so when the round was published.
     fn leaves_out(&self, period: Period, month: Month) -> bool {
-        self.left_out.get(&period).map_or_else(|| self.is_declared(month), |months| months.contains(&month))
+        let published = self.rounds.get(&period);
+        published.map_or_else(|| self.is_declared(month), |round| round.left_out.contains(&month))
     }
 
     /// Declares the section; the same reason again changes nothing.
@@ -195,8 +204,9 @@ pub fn values_of(
             Period::Quarter(_) => section.is_active(month) && !dossier.file.leaves_out(period, month),
         };
         if let (true, Some((readings, _))) = (counts, dossier.readings.get(&month)) {
-            let seen = dossier.file.published_on.get(&period).and_then(|versions| versions.get(&month));
-            months.insert(month, monthly_values(&readings.as_of(seen.copied().unwrap_or(u64::MAX)), rules));
+            let published_on = dossier.file.rounds.get(&period).map(|round| &round.published_on);
+            let seen = published_on.into_iter().flatten().find(|(of, _)| *of == month).map(|(_, version)| *version);
+            months.insert(month, monthly_values(&readings.as_of(seen.unwrap_or(u64::MAX)), rules));
         }
     }
     match period {
@@ -220,7 +230,7 @@ pub fn judge(book: &PlanBook, revision: &PlanRevision, section: &Section, period
 
 /// The published rounds of a section that depend on `months` (its monthly round and the quarter's).
 pub fn affected_rounds(file: &SectionFile, months: &BTreeSet<Month>) -> Vec<Period> {
-    file.judged.keys().filter(|period| period.months().iter().any(|month| months.contains(month))).copied().collect()
+    file.rounds.keys().filter(|period| period.months().iter().any(|month| months.contains(month))).copied().collect()
 }
 
 /// What judging one published round of a section again yields.
@@ -236,7 +246,7 @@ pub struct Rejudgement {
 
 /// Judges a published round of a section again under its own rules; `None` when the assessment does not change.
 pub fn rejudge(book: &PlanBook, section: &SectionId, period: Period, dossier: &Dossier) -> Option<Rejudgement> {
-    let standing = dossier.file.judged.get(&period)?;
+    let standing = &dossier.file.rounds.get(&period)?.judged;
     let revision = book.revision(standing.revision)?;
     let section = revision.section(section)?;
     let judged = judge(book, revision, section, period, dossier);

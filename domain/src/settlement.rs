@@ -11,6 +11,7 @@ use crate::assessment::{Verdict, assess};
 use crate::ids::CountyId;
 use crate::money::Fen;
 use crate::monthly::{monthly_values, value_over};
+use crate::parts::{InParts, Weigh, in_parts};
 use crate::period::{Month, Period};
 use crate::plan::Section;
 use crate::plan::book::PlanBook;
@@ -32,7 +33,45 @@ pub enum SettlementEvent {
         provincial_payable: Fen,
     },
     /// The settlement from the record as it stands.
-    SettlementMade(Settlement),
+    SettlementMade {
+        /// The settlement, without the rewards of the parts that follow.
+        #[serde(flatten)]
+        settlement: Settlement,
+        /// Parts that follow with the rest of its rewards.
+        #[serde(default, skip_serializing_if = "crate::parts::none")]
+        parts: u32,
+    },
+    /// Rewards of the settlement that was just made, after those it has.
+    RewardsListed {
+        /// The rewards.
+        rewards: Vec<(CountyId, Fen)>,
+    },
+}
+
+impl Weigh for (CountyId, Fen) {
+    fn weight(&self) -> usize {
+        self.0.weight() + 30
+    }
+}
+
+impl InParts for SettlementEvent {
+    fn parts(&self) -> u32 {
+        match self {
+            Self::SettlementMade { parts, .. } => *parts,
+            Self::RewardsListed { .. } | Self::SettlementOrdered { .. } => 0,
+        }
+    }
+
+    fn join(&mut self, part: Self) -> Result<(), Self> {
+        match (self, part) {
+            (Self::SettlementMade { settlement, parts }, Self::RewardsListed { rewards }) if *parts > 0 => {
+                settlement.rewards.extend(rewards);
+                *parts -= 1;
+                Ok(())
+            }
+            (_, other) => Err(other),
+        }
+    }
 }
 
 /// The settlement of a year. `collected = provincial + municipal + Σ rewards`.
@@ -69,7 +108,12 @@ impl SettlementFile {
             SettlementEvent::SettlementOrdered { provincial_payable, .. } => {
                 self.provincial_payable = Some(*provincial_payable);
             }
-            SettlementEvent::SettlementMade(settlement) => self.made = Some(settlement.clone()),
+            SettlementEvent::SettlementMade { settlement, .. } => self.made = Some(settlement.clone()),
+            SettlementEvent::RewardsListed { rewards } => {
+                if let Some(made) = &mut self.made {
+                    made.rewards.extend_from_slice(rewards);
+                }
+            }
         }
         self
     }
@@ -88,8 +132,16 @@ impl SettlementFile {
     /// The settlement to record, when one was ordered and the record now gives another result.
     pub fn decide(&self, basis: &SettlementBasis) -> Vec<SettlementEvent> {
         let Some(payable) = self.provincial_payable else { return vec![] };
-        let settlement = settle(payable, basis);
-        if self.made.as_ref() == Some(&settlement) { vec![] } else { vec![SettlementEvent::SettlementMade(settlement)] }
+        let mut settlement = settle(payable, basis);
+        if self.made.as_ref() == Some(&settlement) {
+            return vec![];
+        }
+        let rewards = std::mem::take(&mut settlement.rewards);
+        let made = |rewards, parts| {
+            let settlement = Settlement { rewards, ..settlement };
+            SettlementEvent::SettlementMade { settlement, parts }
+        };
+        in_parts(rewards, made, |rewards| SettlementEvent::RewardsListed { rewards })
     }
 }
 

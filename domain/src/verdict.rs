@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::assessment::{Assessment, UnmetIndicator, Verdict};
 use crate::ids::SectionId;
 use crate::indicator::Indicator;
+use crate::parts::Weigh;
 use crate::plan::SectionKind;
 use crate::standard::{Target, WaterClass};
 
@@ -47,6 +48,16 @@ impl SectionVerdict {
     /// Whether the target was missed.
     pub fn is_unmet(&self) -> bool {
         self.verdict == Verdict::Unmet
+    }
+}
+
+impl Weigh for SectionVerdict {
+    fn weight(&self) -> usize {
+        let unmet = self.unmet.iter().map(|unmet| {
+            let multiple = unmet.multiple.as_ref().map_or(0, String::len);
+            130 + unmet.value.to_string().len() + unmet.limit.len() + multiple
+        });
+        250 + self.section.weight() + unmet.sum::<usize>() + 15 * self.undecidable.len()
     }
 }
 

@@ -9,17 +9,29 @@ use std::borrow::Cow;
 use bishui_domain::attachment::Attachment;
 use bishui_domain::event::Event;
 use bishui_domain::notice::NoticeEvent;
-use bishui_domain::plan::book::PlanEvent;
+use bishui_domain::parts::InParts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::event_log::{EventRef, NewEvent, Recorded};
+use crate::event_log::{EventRef, NewEvent, Position, Recorded};
 
 /// The type of a report, which names its attachments since version 2.
 const REPORT_RECEIVED: &str = "notice.report_received";
-/// The types of a plan, which may be divided since version 2; version 1 is the form of one that is not.
-const PLANS: [&str; 2] = ["plan.plan_adopted", "plan.plan_amended"];
+/// The types that may be divided since version 2; version 1 is the form of an event that is not.
+const DIVIDED: [&str; 11] = [
+    "plan.plan_adopted",
+    "plan.plan_amended",
+    "county.warning_notice_raised",
+    "county.warning_notice_supplemented",
+    "county.interview_required",
+    "county.interview_grounds_changed",
+    "compensation.charged",
+    "compensation.charge_reversed",
+    "settlement.settlement_made",
+    "notice.notice_drafted",
+    "mail.mail_queued",
+];
 
 /// A stored event that this program cannot read.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +59,13 @@ pub enum CodecError {
     },
 }
 
+impl CodecError {
+    /// An event that is none of its family's, or not where it can be.
+    pub fn unreadable(recorded: &Recorded) -> Self {
+        Self::Unreadable { position: recorded.position.0, kind: recorded.kind.clone(), source: None }
+    }
+}
+
 /// The stored form of an event.
 pub fn encode(event: &Event) -> NewEvent {
     let payload = match event {
@@ -70,53 +89,37 @@ pub fn encode(event: &Event) -> NewEvent {
 
 /// The newest schema version of a type.
 pub fn schema_of(kind: &str) -> u16 {
-    if kind == REPORT_RECEIVED || PLANS.contains(&kind) { 2 } else { 1 }
+    if kind == REPORT_RECEIVED || DIVIDED.contains(&kind) { 2 } else { 1 }
 }
 
-/// The schema version that an event is written with. A program that knows only version 1 of a plan would take a divided
-/// one for whole, and reads the others as they always were.
+/// The schema version that an event is written with. A program that knows only version 1 would take a divided event for
+/// whole, and reads the others as they always were.
 fn written_schema(event: &Event, kind: &str) -> u16 {
-    match event {
-        Event::Plan(PlanEvent::PlanAdopted { parts: 0, .. } | PlanEvent::PlanAmended { parts: 0, .. }) => 1,
-        Event::Plan(_)
-        | Event::Readings(_)
-        | Event::Section(_)
-        | Event::Round(_)
-        | Event::County(_)
-        | Event::Compensation(_)
-        | Event::Settlement(_)
-        | Event::Notice(_)
-        | Event::Numbering(_)
-        | Event::Mail(_)
-        | Event::Consumer(_) => schema_of(kind),
-    }
+    if DIVIDED.contains(&kind) && event.parts() == 0 { 1 } else { schema_of(kind) }
 }
 
 fn json<T: Serialize>(event: &T) -> String {
-    serde_json::to_string(event).expect("events hold only strings, numbers, lists and maps with text keys")
+    let mut json =
+        serde_json::to_string(event).expect("events hold only strings, numbers, lists and maps with text keys");
+    // A round of many sections waits as a whole for its batch.
+    json.shrink_to_fit();
+    json
 }
 
 /// The event that was stored.
 ///
 /// # Errors
 /// A newer schema, an unknown family, or a payload that is not the family's.
-pub fn decode(recorded: &Recorded) -> Result<Event, CodecError> {
-    let position = recorded.position.0;
-    if recorded.schema > schema_of(&recorded.kind) {
-        return Err(CodecError::Newer { position, kind: recorded.kind.clone(), schema: recorded.schema });
+pub fn decode<'e>(recorded: impl Into<EventRef<'e>>) -> Result<Event, CodecError> {
+    let EventRef { position: Position(position), kind, schema, payload, .. } = recorded.into();
+    if schema > schema_of(kind) {
+        return Err(CodecError::Newer { position, kind: kind.to_owned(), schema });
     }
-    let payload = match upcast(&recorded.kind, recorded.schema, &recorded.payload) {
-        Ok(payload) => payload,
-        Err(source) => {
-            return Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: Some(source) });
-        }
-    };
-    match read(&recorded.kind, &payload) {
-        Some(Ok(event)) => Ok(event),
-        Some(Err(source)) => {
-            Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: Some(source) })
-        }
-        None => Err(CodecError::Unreadable { position, kind: recorded.kind.clone(), source: None }),
+    let unreadable = |source| CodecError::Unreadable { position, kind: kind.to_owned(), source };
+    let payload = upcast(kind, schema, payload).map_err(|source| unreadable(Some(source)))?;
+    match read(kind, &payload) {
+        Some(event) => event.map_err(|source| unreadable(Some(source))),
+        None => Err(unreadable(None)),
     }
 }
 
@@ -128,7 +131,7 @@ pub fn attachments(event: &EventRef<'_>) -> Result<Vec<Attachment>, CodecError> 
     if event.kind != REPORT_RECEIVED {
         return Ok(vec![]);
     }
-    match decode(&event.to_recorded())? {
+    match decode(*event)? {
         Event::Notice(NoticeEvent::ReportReceived { attachments, .. }) => Ok(attachments),
         Event::Plan(_)
         | Event::Readings(_)

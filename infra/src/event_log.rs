@@ -78,8 +78,12 @@ impl StreamId {
 
     /// The part after the first `/`; empty when there is none.
     pub fn key(&self) -> &str {
-        self.0.split_once('/').map_or("", |(_, key)| key)
+        key_of(&self.0)
     }
+}
+
+fn key_of(stream: &str) -> &str {
+    stream.split_once('/').map_or("", |(_, key)| key)
 }
 
 impl fmt::Display for StreamId {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use bishui_domain::delivery::{Mail, MailEvent};
+use bishui_domain::delivery::{Mail, MailEvent, RecipientOutcome};
 use bishui_domain::ids::MailId;
 use bishui_infra::event_log::{Batch, Lease, LogError, StreamVersion};
 use bishui_infra::mail::{Mailer, OutgoingMail, retry_delay};
@@ -17,6 +17,8 @@ use crate::lease::Work;
 use crate::office::Office;
 use crate::records::{Draft, stream};
 
+/// Most messages that are under way at once.
+const TOGETHER_MAX: usize = 100;
 /// The name under which the worker's events are recorded.
 const ACTOR: &str = "process/mail";
 
@@ -82,22 +84,30 @@ struct Worker<'a> {
     lease: &'a Lease,
 }
 
+/// What is to be recorded of a mail that was read at a version.
+struct Change {
+    id: MailId,
+    version: StreamVersion,
+    events: Vec<MailEvent>,
+}
+
+/// Messages that cannot be read back or recorded: they do not hold up the others.
+type Stuck = BTreeMap<MailId, OfficeError>;
+
 impl Worker<'_> {
     async fn deliver(self, from: &str, attempts: &mut usize) -> Result<(), OfficeError> {
-        // A message that cannot be read back does not hold up the others.
-        let mut stuck = BTreeMap::new();
+        let mut stuck = Stuck::new();
+        // Where an attempt that is cut short is repeated anyway, many may be under way; elsewhere each that is would
+        // end as unknown.
+        let together = if self.mailer.idempotent() { TOGETHER_MAX } else { 1 };
         loop {
             let mut due = self.office.register().due_mails(self.office.now());
             due.retain(|id| !stuck.contains_key(id));
             if due.is_empty() {
                 return stuck.into_values().next().map_or(Ok(()), Err);
             }
-            for id in due {
-                match self.attempt(from, id).await {
-                    Ok(made) => *attempts += usize::from(made),
-                    Err(error) if error.lies_in_the_event() => drop(stuck.insert(id, error)),
-                    Err(error) => return Err(error),
-                }
+            for ids in due.chunks(together) {
+                *attempts += self.attempt(from, ids, &mut stuck).await?;
             }
             self.office.advance().await?;
         }
@@ -120,16 +130,49 @@ impl Worker<'_> {
     /// Settles the attempt at a message that was cut short.
     async fn settle(self, id: MailId) -> Result<(), OfficeError> {
         let (Some(mail), version) = self.office.records().mail(id).await? else { return Ok(()) };
-        self.record(id, version, mail.recover(self.mailer.idempotent())).await.map(drop)
+        let events = mail.recover(self.mailer.idempotent());
+        self.record(&[Change { id, version, events }]).await.map(drop)
     }
 
-    /// True when an attempt was made; false when another worker was first.
-    async fn attempt(self, from: &str, id: MailId) -> Result<bool, OfficeError> {
-        let Self { office, mailer, .. } = self;
-        let (Some(mail), version) = office.records().mail(id).await? else { return Ok(false) };
-        let Ok(started) = mail.start() else { return Ok(false) };
-        let recipients = mail.unsettled();
-        let Some(version) = self.record(id, version, started.clone()).await? else { return Ok(false) };
+    /// Attempts these messages: all attempts are recorded, then made, then their ends recorded. Gives the number made;
+    /// what another worker was first at is none of them.
+    async fn attempt(self, from: &str, ids: &[MailId], stuck: &mut Stuck) -> Result<usize, OfficeError> {
+        let (mut mails, mut begun) = (Vec::new(), Vec::new());
+        for id in ids {
+            match self.office.records().mail(*id).await {
+                Ok((Some(mail), version)) => {
+                    if let Ok(events) = mail.start() {
+                        begun.push(Change { id: *id, version, events });
+                        mails.push(mail);
+                    }
+                }
+                Ok((None, _)) => {}
+                Err(error) if error.lies_in_the_event() => drop(stuck.insert(*id, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        let recorded = self.record_each(&begun, stuck).await?;
+        let (mut made, mut ended) = (0, Vec::new());
+        for ((mail, Change { id, version, events }), _) in
+            mails.into_iter().zip(begun).zip(recorded).filter(|(_, recorded)| *recorded)
+        {
+            made += 1;
+            let outcomes = self.send(from, &mail).await;
+            let version = StreamVersion(version.0 + events.len() as u64);
+            let Some(trying) = events.iter().fold(Some(mail), Mail::evolve) else { continue };
+            let pause = jiff::SignedDuration::try_from(retry_delay(trying.attempts_in_row, id.0));
+            let pause = pause.unwrap_or(jiff::SignedDuration::ZERO);
+            let retry_at = self.office.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
+            match trying.end(outcomes, retry_at) {
+                Ok(events) => ended.push(Change { id, version, events }),
+                Err(refusal) => drop(stuck.insert(id, refusal.into())),
+            }
+        }
+        self.record_each(&ended, stuck).await?;
+        Ok(made)
+    }
+
+    async fn send(self, from: &str, mail: &Mail) -> Vec<RecipientOutcome> {
         let outgoing = OutgoingMail {
             message_id: mail.message.message_id.clone(),
             from: from.to_owned(),
@@ -137,33 +180,43 @@ impl Worker<'_> {
             subject: mail.message.subject.clone(),
             text: mail.message.text.clone(),
             html: None,
-            date: office.now(),
+            date: self.office.now(),
         };
-        let outcomes = mailer.send(&outgoing, &recipients).await;
-        let trying = started.iter().fold(Some(mail), Mail::evolve);
-        let Some(trying) = trying else { return Ok(true) };
-        let pause = jiff::SignedDuration::try_from(retry_delay(trying.attempts_in_row, id.0));
-        let pause = pause.unwrap_or(jiff::SignedDuration::ZERO);
-        let retry_at = office.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
-        self.record(id, version, trying.end(outcomes, retry_at)?).await?;
-        Ok(true)
+        self.mailer.send(&outgoing, &mail.unsettled()).await
     }
 
-    /// Appends a mail's events; `None` when another worker was first.
-    async fn record(
-        self,
-        id: MailId,
-        version: StreamVersion,
-        events: Vec<MailEvent>,
-    ) -> Result<Option<StreamVersion>, OfficeError> {
-        let after = StreamVersion(version.0 + events.len() as u64);
-        let mut draft = Draft::default();
-        draft.write(stream::mail(id), version, events);
-        if draft.is_empty() {
-            return Ok(Some(version));
+    /// Records changes of several mails in one batch, or else each by itself. Tells which were recorded.
+    async fn record_each(self, changes: &[Change], stuck: &mut Stuck) -> Result<Vec<bool>, OfficeError> {
+        if changes.len() > 1 {
+            match self.record(changes).await {
+                Ok(true) => return Ok(vec![true; changes.len()]),
+                Ok(false) => {}
+                Err(error) if error.lies_in_the_event() => {}
+                Err(error) => return Err(error),
+            }
         }
+        let mut recorded = Vec::new();
+        for change in changes {
+            recorded.push(match self.record(std::slice::from_ref(change)).await {
+                Err(error) if error.lies_in_the_event() => {
+                    stuck.insert(change.id, error);
+                    false
+                }
+                recorded => recorded?,
+            });
+        }
+        Ok(recorded)
+    }
+
+    /// Appends changes in one batch; false when another writer was first.
+    async fn record(self, changes: &[Change]) -> Result<bool, OfficeError> {
+        let mut draft = Draft::default();
+        for Change { id, version, events } in changes {
+            draft.write(stream::mail(*id), *version, events.iter().cloned());
+        }
+        let Some(first) = changes.first().filter(|_| !draft.is_empty()) else { return Ok(true) };
         let batch = Batch {
-            id: Uuid::new_v5(&id.0, &version.0.to_be_bytes()),
+            id: Uuid::new_v5(&first.id.0, &first.version.0.to_be_bytes()),
             recorded_at: self.office.now(),
             actor: ACTOR.to_owned(),
             causation: None,
@@ -173,8 +226,8 @@ impl Worker<'_> {
             writes: draft.into_writes(),
         };
         match self.office.log().append(batch).await {
-            Ok(_) => Ok(Some(after)),
-            Err(LogError::Conflict { .. }) => Ok(None),
+            Ok(_) => Ok(true),
+            Err(LogError::Conflict { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

@@ -295,6 +295,7 @@ fn mails(register: &Register) -> Vec<MailLine> {
     let mut lines: Vec<MailLine> = register
         .sent
         .iter()
+        .filter_map(|id| Some(&register.mail.get(id)?.message))
         .filter(|message| !message.reminder)
         .map(|message| MailLine {
             kind: message.kind,

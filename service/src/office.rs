@@ -40,7 +40,7 @@ use crate::projection::Projections;
 use crate::records::{Draft, Records};
 use crate::register::Register;
 
-pub(crate) use notices::{notice_mail, reminder_mail};
+pub(crate) use notices::{drafted_notice, notice_mail, reminder_mail};
 pub use readings::ImportReport;
 
 /// Times a decision is taken again when another writer was first.
@@ -340,7 +340,11 @@ impl Office {
             }
             Act::Pay { county, fen, year } => self.book_payment(county, *fen, *year).await,
             Act::Settle { year, provincial_payable } => self.order_settlement(*year, *provincial_payable).await,
-            Act::ApproveNotice { notice } => Ok(self.approval(*notice).await?.into()),
+            Act::ApproveNotice { notice } => {
+                let mut draft = Draft::default();
+                self.approve(*notice, &mut draft).await?;
+                Ok(draft.into())
+            }
             Act::DeliverNotice { notice } => self.deliver_notice(*notice).await,
             Act::WithdrawNotice { notice, reason } => self.withdraw_notice(*notice, reason).await,
             Act::AcknowledgeNotice { notice, signed_by } => self.acknowledge_notice(*notice, signed_by).await,

@@ -1,8 +1,10 @@
 //! Process managers: each reads the log after its checkpoint and appends what follows.
 //!
 //! They run under one lease, so on one node at a time; another node takes over when that one is gone. A process that
-//! cannot get past an event stops there, visibly, and the others go on. A step is a batch whose id and idempotency key come from the event it answers, so a step that is taken again after a
-//! crash, or by another node, records nothing twice. The checkpoint moves only after the step is durable. None of them
+//! cannot get past an event stops there, visibly, and the others go on. A step answers all that one batch asks of the
+//! process, and is a batch itself: the warnings of a round are raised together. Its id and idempotency key come from the
+//! events it answers, and it adds only what is not recorded yet, so a step that is taken again after a crash, in other
+//! company or by another node records nothing twice. The checkpoint moves only after the step is durable. None of them
 //! sends anything: the mail worker does, from what they queue.
 
 mod compensation;
@@ -13,10 +15,13 @@ mod run;
 mod settlement;
 mod stops;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
+use bishui_domain::county::CountyEvent;
+use bishui_domain::event::Event;
 use bishui_domain::ids::CountyId;
-use bishui_infra::codec::CodecError;
+use bishui_infra::codec::{self, CodecError};
 use bishui_infra::event_log::{EventLog, EventRef, Position, Recorded};
 use strum::{Display, EnumIter, EnumString, IntoEnumIterator};
 
@@ -49,14 +54,14 @@ impl Process {
         format!("process/{self}")
     }
 
-    /// The step that answers an event, if the event calls for one.
-    async fn step(self, office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
+    /// Adds to a draft what these events of one batch call for.
+    async fn step(self, office: &Office, causes: &[&Recorded], draft: &mut Draft) -> Result<(), OfficeError> {
         match self {
-            Self::Escalation => escalation::step(office, cause).await,
-            Self::Compensation => compensation::step(office, cause).await,
-            Self::Drafting => drafting::step(office, cause).await,
-            Self::Dispatch => dispatch::step(office, cause).await,
-            Self::Settlement => settlement::step(office, cause).await,
+            Self::Escalation => escalation::step(office, causes, draft).await,
+            Self::Compensation => compensation::step(office, causes, draft).await,
+            Self::Drafting => drafting::step(office, causes, draft).await,
+            Self::Dispatch => dispatch::step(office, causes, draft).await,
+            Self::Settlement => settlement::step(office, causes, draft).await,
         }
     }
 
@@ -75,16 +80,16 @@ impl Process {
     }
 }
 
-/// The next `most` events after `after` whose type is `wanted`, and how far the log was looked through. Only these are
-/// copied out of the store: a round of many sections is mostly readings and assessments that nobody waits for.
+/// The next `most` events after a position and up to another whose type is `wanted`, and how far the log was looked
+/// through. Only these are copied out of the store: a round of many sections is mostly readings and assessments that
+/// nobody waits for.
 pub(crate) async fn select(
     log: &dyn EventLog,
-    after: Position,
+    (after, until): (Position, Position),
     most: usize,
     wanted: impl Fn(&str) -> bool + Send + Sync,
 ) -> Result<(Vec<Recorded>, Position), OfficeError> {
     let (mut selected, mut last) = (Vec::new(), after);
-    let head = log.head().await?;
     let mut visit = |event: EventRef<'_>| {
         last = event.position;
         if wanted(event.kind) {
@@ -92,14 +97,28 @@ pub(crate) async fn select(
         }
         if selected.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    log.replay(after, head, &mut visit).await?;
+    log.replay(after, until, &mut visit).await?;
     Ok((selected, last))
+}
+
+/// The counties that events of a `wanted` kind stand in, each once: a step reads the whole record of a county.
+fn counties_of(causes: &[&Recorded], wanted: impl Fn(&CountyEvent) -> bool) -> Result<Vec<CountyId>, OfficeError> {
+    let (mut counties, mut streams) = (Vec::new(), HashSet::new());
+    for &cause in causes {
+        if !streams.contains(&cause.stream)
+            && let Event::County(event) = codec::decode(cause)?
+            && wanted(&event)
+        {
+            counties.push(county_of(cause)?);
+            streams.insert(&cause.stream);
+        }
+    }
+    Ok(counties)
 }
 
 /// The county whose stream an event stands in.
 fn county_of(cause: &Recorded) -> Result<CountyId, OfficeError> {
-    let unreadable = |_| CodecError::Unreadable { position: cause.position.0, kind: cause.kind.clone(), source: None };
-    Ok(cause.stream.key().parse().map_err(unreadable)?)
+    Ok(cause.stream.key().parse().map_err(|_| CodecError::unreadable(cause))?)
 }
 
 /// How far each process is behind the head, in events.

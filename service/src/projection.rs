@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::error::OfficeError;
 use crate::incident::{Incident, in_words, incident};
+use crate::process::select;
 use crate::records::Records;
 use crate::register::Register;
 
@@ -128,14 +129,14 @@ impl Projections {
     async fn take_in(&self, records: &Records, now: Timestamp) -> Result<(), OfficeError> {
         loop {
             let position = self.register().position();
-            let page = records.log().read_all(position, PAGE).await?;
-            if page.is_empty() {
+            let page = Page::after(position, Position(u64::MAX), records).await?;
+            if page.last == position {
                 self.sound(Which::InService);
                 return Ok(());
             }
             let outcome = {
                 let mut register = self.register.write().expect("the register is never left half written");
-                take_page(&mut register, &page)
+                page.take_into(&mut register)
             };
             self.level.send_replace(self.register().position());
             let Err((failing, error)) = outcome else { continue };
@@ -143,7 +144,7 @@ impl Projections {
                 self.note(Which::InService, failing, &error, now);
                 return Ok(());
             }
-            self.register.write().expect("the register is never left half written").pass_over(failing);
+            self.register.write().expect("the register is never left half written").pass_over(failing.position);
         }
     }
 
@@ -188,18 +189,17 @@ impl Projections {
     ) -> Result<(), OfficeError> {
         while fresh.position() < until {
             self.built().0 = Some(fresh.position());
-            let mut page = records.log().read_all(fresh.position(), PAGE).await?;
-            page.retain(|event| event.position <= until);
-            if page.is_empty() {
+            let page = Page::after(fresh.position(), until, records).await?;
+            if page.last == fresh.position() {
                 return Ok(());
             }
-            let Err((failing, error)) = take_page(fresh, &page) else { continue };
+            let Err((failing, error)) = page.take_into(fresh) else { continue };
             if !skips(records, failing).await? {
                 self.note(Which::Building, failing, &error, now);
                 let (consumer, position) = (REGISTER.to_owned(), failing.position);
                 return Err(OfficeError::Stopped { consumer, position, error: in_words(&error) });
             }
-            fresh.pass_over(failing);
+            fresh.pass_over(failing.position);
         }
         Ok(())
     }
@@ -276,9 +276,26 @@ impl Projections {
     }
 }
 
-/// Takes a page in, up to an event that cannot be read.
-fn take_page<'a>(register: &mut Register, page: &'a [Recorded]) -> Result<(), (&'a Recorded, CodecError)> {
-    page.iter().try_for_each(|recorded| register.apply(recorded).map_err(|error| (recorded, error)))
+/// A stretch of the log: the events of it that leave anything in the register.
+struct Page {
+    events: Vec<Recorded>,
+    last: Position,
+}
+
+impl Page {
+    async fn after(position: Position, until: Position, records: &Records) -> Result<Self, OfficeError> {
+        let (events, last) = select(&**records.log(), (position, until), PAGE, Register::keeps).await?;
+        Ok(Self { events, last })
+    }
+
+    /// Takes it in, up to an event that cannot be read.
+    fn take_into(&self, register: &mut Register) -> Result<(), (&Recorded, CodecError)> {
+        for recorded in &self.events {
+            register.apply(recorded).map_err(|error| (recorded, error))?;
+        }
+        register.pass_over(self.last);
+        Ok(())
+    }
 }
 
 /// Whether a person has had the register skip an event.

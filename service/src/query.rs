@@ -7,7 +7,7 @@ use bishui_domain::refusal::Refusal;
 use bishui_domain::round::judge;
 use bishui_domain::verdict::SectionVerdict;
 use bishui_infra::backup;
-use bishui_infra::event_log::Position;
+use bishui_infra::event_log::{EventRef, Position};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -186,28 +186,11 @@ async fn evaluate(office: &Office, period: Period) -> Result<Vec<VerdictLine>, O
 
 /// What stood, as it was known then.
 async fn until_state(office: &Office, until: Until) -> Result<EndState, OfficeError> {
-    const PAGE: usize = 1_000;
-    let mut register = Register::default();
     let (file, _) = office.records().consumer(REGISTER).await?;
-    loop {
-        let page = office.log().read_all(register.position(), PAGE).await?;
-        let known = |recorded: &&bishui_infra::event_log::Recorded| match until {
-            Until::Position(last) => recorded.position <= last,
-            Until::Time(last) => recorded.recorded_at <= last,
-        };
-        let full = page.len() == PAGE;
-        let within = page.iter().take_while(known);
-        let mut taken = 0;
-        for recorded in within {
-            if file.skips(recorded.position.0) {
-                register.pass_over(recorded);
-            } else {
-                register.apply(recorded)?;
-            }
-            taken += 1;
-        }
-        if !full || taken < page.len() {
-            return Ok(EndState::of(&register, vec![]));
-        }
-    }
+    let known = |event: &EventRef<'_>| match until {
+        Until::Position(last) => event.position <= last,
+        Until::Time(last) => event.recorded_at <= last,
+    };
+    let register = Register::read(&**office.log(), known, |position| file.skips(position.0)).await?;
+    Ok(EndState::of(&register, vec![]))
 }

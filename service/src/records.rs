@@ -1,5 +1,7 @@
 //! The streams of the log, read into the states that decisions are taken on, and the draft of a batch.
 
+mod draft;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -10,15 +12,18 @@ use bishui_domain::delivery::Mail;
 use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, MailId, NoticeId, SectionId};
 use bishui_domain::notice::{Notice, Numbering, Series};
+use bishui_domain::parts::InParts;
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::readings::MonthReadings;
 use bishui_domain::round::{Dossier, SectionFile};
 use bishui_domain::settlement::SettlementFile;
 use bishui_infra::codec;
-use bishui_infra::event_log::{EventLog, Expected, Recorded, StreamId, StreamVersion, StreamWrite};
+use bishui_infra::event_log::{EventLog, Recorded, StreamId, StreamVersion};
 
 use crate::error::OfficeError;
+
+pub use draft::Draft;
 
 /// Events read at a time.
 const PAGE: usize = 1_000;
@@ -103,6 +108,19 @@ impl Records {
                 return Ok(events);
             }
         }
+    }
+
+    /// What an event says together with the parts that follow it in its stream.
+    pub async fn whole(&self, first: &Recorded) -> Result<Event, OfficeError> {
+        let mut event = codec::decode(first)?;
+        let parts = usize::try_from(event.parts()).unwrap_or(usize::MAX);
+        if parts > 0 {
+            for recorded in self.log.read_stream(&first.stream, first.version, parts).await? {
+                let unreadable = |_| codec::CodecError::unreadable(&recorded);
+                event.join(codec::decode(&recorded)?).map_err(unreadable)?;
+            }
+        }
+        Ok(event)
     }
 
     /// The state of a stream from its events, and its version.
@@ -246,59 +264,4 @@ impl Records {
 fn unexpected<S>(state: S, event: &Event) -> S {
     tracing::error!(family = event.family(), "an event stands in a stream of another family");
     state
-}
-
-/// Events and conditions of a batch while a decision is being taken.
-#[derive(Debug, Default, Clone)]
-pub struct Draft {
-    writes: Vec<StreamWrite>,
-    /// Where each stream stands in `writes`: publishing a round rests on two streams a section.
-    places: HashMap<StreamId, usize>,
-}
-
-impl Draft {
-    /// The decision rests on `stream` being at `version`.
-    pub fn require(&mut self, stream: StreamId, version: StreamVersion) {
-        self.write_to(stream, version);
-    }
-
-    /// The version of `stream` that the decision rests on.
-    pub fn expects(&self, stream: &StreamId) -> Option<StreamVersion> {
-        let write = self.writes.iter().find(|write| write.stream == *stream)?;
-        match write.expected {
-            Expected::Any => None,
-            Expected::Exactly(version) => Some(version),
-        }
-    }
-
-    /// Adds `events` to `stream`, which was read at `version`.
-    pub fn write<E: Into<Event>>(
-        &mut self,
-        stream: StreamId,
-        version: StreamVersion,
-        events: impl IntoIterator<Item = E>,
-    ) {
-        let events = events.into_iter().map(|event| codec::encode(&event.into()));
-        self.write_to(stream, version).events.extend(events);
-    }
-
-    /// The write to `stream`: the one that is there, with the version it has, or a new one at `version`.
-    fn write_to(&mut self, stream: StreamId, version: StreamVersion) -> &mut StreamWrite {
-        let next = self.writes.len();
-        let place = *self.places.entry(stream.clone()).or_insert(next);
-        if place == next {
-            self.writes.push(StreamWrite { stream, expected: Expected::Exactly(version), events: vec![] });
-        }
-        &mut self.writes[place]
-    }
-
-    /// Whether nothing would be recorded.
-    pub fn is_empty(&self) -> bool {
-        self.writes.iter().all(|write| write.events.is_empty())
-    }
-
-    /// The writes of the batch.
-    pub fn into_writes(self) -> Vec<StreamWrite> {
-        self.writes
-    }
 }

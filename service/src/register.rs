@@ -3,22 +3,26 @@
 //! It serves lists and status; no decision is taken on it. Readings are not kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use bishui_domain::assessment::Reason;
 use bishui_domain::compensation::{Compensation, CompensationEvent, Entry, entry};
 use bishui_domain::county::County;
-use bishui_domain::delivery::{Mail, MailEvent, Message};
+use bishui_domain::delivery::{Mail, MailEvent};
 use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, MailId, NoticeId, SectionId};
 use bishui_domain::notice::{Notice, NumberingEvent};
+use bishui_domain::parts::InParts;
 use bishui_domain::period::Period;
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::round::{RoundEvent, SectionEvent};
 use bishui_domain::settlement::{SettlementEvent, SettlementFile};
 use bishui_infra::codec::{self, CodecError};
-use bishui_infra::event_log::{Position, Recorded};
+use bishui_infra::event_log::{EventLog, EventRef, Position};
 use jiff::Timestamp;
 use jiff::civil::Date;
+
+use crate::error::OfficeError;
 
 /// A published round.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +92,7 @@ pub struct Register {
     /// Mails by id.
     pub mail: BTreeMap<MailId, Mail>,
     /// Mails that were handed over, in the order of the first acceptance.
-    pub sent: Vec<Message>,
+    pub sent: Vec<MailId>,
     handed_over: BTreeSet<MailId>,
 }
 
@@ -98,14 +102,41 @@ impl Register {
         self.position
     }
 
-    /// Leaves out the next event of the log, as a person decided.
-    pub(crate) fn pass_over(&mut self, recorded: &Recorded) {
-        self.position = recorded.position;
+    /// Leaves out the events up to a position: they leave nothing here, or a person decided so.
+    pub(crate) fn pass_over(&mut self, position: Position) {
+        self.position = position;
+    }
+
+    /// What the events of a log amount to that are `within` what is asked for, up to the first that is not; those
+    /// `skipped` are left out.
+    ///
+    /// # Errors
+    /// A failure of the store, or an event that cannot be read.
+    pub(crate) async fn read(
+        log: &dyn EventLog,
+        within: impl Fn(&EventRef<'_>) -> bool + Send + Sync,
+        skipped: impl Fn(Position) -> bool + Send + Sync,
+    ) -> Result<Self, OfficeError> {
+        let (mut register, mut read) = (Self::default(), Ok(()));
+        let mut visit = |event: EventRef<'_>| {
+            if !within(&event) {
+                return ControlFlow::Break(());
+            }
+            if skipped(event.position) {
+                register.pass_over(event.position);
+            } else {
+                read = register.apply(event);
+            }
+            if read.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        log.replay(Position(0), Position(u64::MAX), &mut visit).await?;
+        read?;
+        Ok(register)
     }
 
     /// Whether events of this type leave anything here. Readings and assessments, the bulk of a log, do not: what people
     /// look up of them stands in the county's record.
-    fn keeps(kind: &str) -> bool {
+    pub(crate) fn keeps(kind: &str) -> bool {
         !kind.starts_with("readings.") && !matches!(kind, "section.section_assessed" | "section.assessment_corrected")
     }
 
@@ -113,9 +144,10 @@ impl Register {
     ///
     /// # Errors
     /// The event cannot be read; the register stands as before.
-    pub fn apply(&mut self, recorded: &Recorded) -> Result<(), CodecError> {
-        let key = recorded.stream.key();
-        if !Self::keeps(&recorded.kind) {
+    pub fn apply<'e>(&mut self, recorded: impl Into<EventRef<'e>>) -> Result<(), CodecError> {
+        let recorded = recorded.into();
+        let key = recorded.key();
+        if !Self::keeps(recorded.kind) {
             self.position = recorded.position;
             return Ok(());
         }
@@ -125,14 +157,14 @@ impl Register {
             Event::Plan(event) => self.plans = std::mem::take(&mut self.plans).evolve(&event),
             Event::Readings(_) | Event::Consumer(_) => {}
             Event::Section(event) => self.apply_section(key, &event),
-            Event::Round(event) => self.apply_round(recorded, &event),
+            Event::Round(event) => self.apply_round(&recorded, &event),
             Event::County(event) => {
                 if let Ok(id) = key.parse::<CountyId>() {
                     let county = self.counties.entry(id).or_default();
                     *county = std::mem::take(county).evolve(&event);
                 }
             }
-            Event::Compensation(event) => self.apply_compensation(recorded, event),
+            Event::Compensation(event) => self.apply_compensation(&recorded, event),
             Event::Settlement(event) => {
                 if let Ok(year) = key.parse() {
                     if matches!(event, SettlementEvent::SettlementOrdered { .. }) {
@@ -153,7 +185,7 @@ impl Register {
                 }
             }
             Event::Numbering(event) => self.apply_numbering(event),
-            Event::Mail(event) => self.apply_mail(recorded, &event),
+            Event::Mail(event) => self.apply_mail(&recorded, &event),
         }
         Ok(())
     }
@@ -171,13 +203,13 @@ impl Register {
         }
     }
 
-    fn apply_round(&mut self, recorded: &Recorded, event: &RoundEvent) {
+    fn apply_round(&mut self, recorded: &EventRef<'_>, event: &RoundEvent) {
         match event {
             RoundEvent::RoundPublished { period, .. } => {
                 let line = RoundLine {
                     published_at: recorded.recorded_at,
                     position: recorded.position,
-                    published_by: recorded.actor.clone(),
+                    published_by: recorded.actor.to_owned(),
                     corrections: 0,
                 };
                 self.rounds.insert(*period, line);
@@ -190,12 +222,17 @@ impl Register {
         }
     }
 
-    fn apply_compensation(&mut self, recorded: &Recorded, event: CompensationEvent) {
-        let Ok(county) = recorded.stream.key().parse::<CountyId>() else { return };
+    fn apply_compensation(&mut self, recorded: &EventRef<'_>, event: CompensationEvent) {
+        let Ok(county) = recorded.key().parse::<CountyId>() else { return };
         let account = self.compensation.entry(county.clone()).or_default();
         *account = std::mem::take(account).evolve(&event);
         let (position, recorded_at) = (recorded.position, recorded.recorded_at);
-        self.ledger.push(LedgerLine { position, recorded_at, county, entry: entry(&event), event });
+        match (entry(&event), self.ledger.last_mut()) {
+            (Some(entry), _) => self.ledger.push(LedgerLine { position, recorded_at, county, entry, event }),
+            // A part stands right after what it belongs to, and any other changes nothing.
+            (None, Some(line)) => drop(line.event.join(event)),
+            (None, None) => {}
+        }
     }
 
     fn apply_numbering(&mut self, event: NumberingEvent) {
@@ -207,14 +244,14 @@ impl Register {
         }
     }
 
-    fn apply_mail(&mut self, recorded: &Recorded, event: &MailEvent) {
-        let Ok(id) = recorded.stream.key().parse::<MailId>() else { return };
+    fn apply_mail(&mut self, recorded: &EventRef<'_>, event: &MailEvent) {
+        let Ok(id) = recorded.key().parse::<MailId>() else { return };
         let Some(mail) = Mail::evolve(self.mail.remove(&id), event) else { return };
         if recorded.version.0 == 1 {
             self.mails.push((id, recorded.position));
         }
         if mail.is_accepted() && self.handed_over.insert(id) {
-            self.sent.push(mail.message.clone());
+            self.sent.push(id);
         }
         self.mail.insert(id, mail);
     }

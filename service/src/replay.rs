@@ -8,16 +8,19 @@
 mod decisions;
 mod state;
 
+use std::ops::ControlFlow;
+
 use bishui_domain::consumer::Skip;
 use bishui_domain::event::Event;
-use bishui_infra::codec;
-use bishui_infra::event_log::{EventLog, Position, Recorded};
+use bishui_domain::parts::InParts;
+use bishui_infra::codec::{self, CodecError};
+use bishui_infra::event_log::{EventLog, EventRef, Position, Recorded};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::error::OfficeError;
 use crate::process::Process;
-use state::State;
+use state::{Place, State};
 
 /// Differences listed in a report; more are counted.
 const LISTED_MAX: usize = 100;
@@ -83,14 +86,14 @@ impl Replayed {
         }
     }
 
-    fn skip(&mut self, recorded: &Recorded, skip: &Skip) {
+    fn skip(&mut self, recorded: &EventRef<'_>, skip: &Skip) {
         self.skipped.push(Skipped {
-            consumer: recorded.stream.key().to_owned(),
+            consumer: recorded.key().to_owned(),
             position: Position(skip.position),
             kind: skip.kind.clone(),
             stream: skip.stream.clone(),
             reason: skip.reason.clone(),
-            actor: recorded.actor.clone(),
+            actor: recorded.actor.to_owned(),
             recorded_at: recorded.recorded_at,
         });
     }
@@ -102,25 +105,25 @@ impl Replayed {
     }
 
     /// Compares a recorded decision with what the facts give.
-    fn compare(&mut self, recorded: &Recorded, expected: Option<&Event>, event: &Event) {
+    fn compare(&mut self, recorded: &EventRef<'_>, expected: Option<&Event>, event: &Event) {
         self.decisions += 1;
         if expected != Some(event) {
             self.differ(Difference {
                 position: recorded.position,
-                stream: recorded.stream.as_str().to_owned(),
-                kind: recorded.kind.clone(),
+                stream: recorded.stream.to_owned(),
+                kind: recorded.kind.to_owned(),
                 expected: expected.map(|event| codec::encode(event).payload),
-                recorded: Some(recorded.payload.clone()),
+                recorded: Some(recorded.payload.to_owned()),
             });
         }
     }
 
     /// Notes decisions that the facts up to `after` give and that are not recorded.
-    fn missing(&mut self, after: &Recorded, expected: &Event) {
+    fn missing(&mut self, after: &Place, expected: &Event) {
         let encoded = codec::encode(expected);
         self.differ(Difference {
             position: after.position,
-            stream: after.stream.as_str().to_owned(),
+            stream: after.stream.clone(),
             kind: encoded.kind,
             expected: Some(encoded.payload),
             recorded: None,
@@ -132,28 +135,19 @@ impl Replayed {
 ///
 /// # Errors
 /// The log cannot be read, or holds an event that is none of this program's.
-pub async fn replay(log: &dyn EventLog, mut progress: impl FnMut(Position)) -> Result<Replayed, OfficeError> {
-    const PAGE: usize = 1_000;
-    let (mut state, mut replayed) = (State::default(), Replayed::default());
-    let mut after = Position(0);
-    let mut unread = Vec::new();
-    loop {
-        let page = log.read_all(after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.position;
-        for recorded in &page {
-            replayed.events += 1;
-            match codec::decode(recorded) {
-                Ok(event) => {
-                    decisions::check(&mut state, &mut replayed, recorded, &event);
-                    state.take(recorded, &event);
-                }
-                // Whether a person had it skipped stands further on in the log.
-                Err(error) => unread.push((recorded.position, error)),
-            }
+pub async fn replay(log: &dyn EventLog, mut progress: impl FnMut(Position) + Send) -> Result<Replayed, OfficeError> {
+    /// Events after which the progress is told.
+    const TELL: u64 = 1_000;
+    let mut pass = Pass::default();
+    let mut visit = |event: EventRef<'_>| {
+        pass.visit(event);
+        if pass.replayed.events.is_multiple_of(TELL) {
+            progress(event.position);
         }
-        progress(after);
-    }
+        ControlFlow::Continue(())
+    };
+    log.replay(Position(0), Position(u64::MAX), &mut visit).await?;
+    let Pass { mut state, mut replayed, unread, .. } = pass;
     let known = |position| replayed.skipped.iter().any(|skipped| skipped.position == position);
     if let Some((_, error)) = unread.into_iter().find(|(position, _)| !known(*position)) {
         return Err(error.into());
@@ -162,4 +156,54 @@ pub async fn replay(log: &dyn EventLog, mut progress: impl FnMut(Position)) -> R
     // What is missing shows only when something else stands in its place; the report is in the order of the log.
     replayed.differences.sort_by_key(|difference| difference.position);
     Ok(replayed)
+}
+
+/// A pass over the log.
+#[derive(Default)]
+struct Pass {
+    state: State,
+    replayed: Replayed,
+    /// Events that cannot be read. Whether a person had them skipped stands further on in the log.
+    unread: Vec<(Position, CodecError)>,
+    /// The event whose parts are being read.
+    arriving: Option<(Recorded, Event)>,
+}
+
+impl Pass {
+    fn visit(&mut self, recorded: EventRef<'_>) {
+        self.replayed.events += 1;
+        match codec::decode(recorded) {
+            Ok(event) => self.arrive(recorded, event),
+            Err(error) => self.unread.push((recorded.position, error)),
+        }
+    }
+
+    /// Checks an event once all its parts are there: they stand right after it, in its batch. One whose parts are not
+    /// all there counts for nothing, so that what it decided is missing.
+    fn arrive(&mut self, recorded: EventRef<'_>, event: Event) {
+        let event = match self.arriving.take() {
+            Some((first, mut whole)) => match whole.join(event) {
+                Ok(()) if whole.parts() > 0 => {
+                    self.arriving = Some((first, whole));
+                    return;
+                }
+                Ok(()) => {
+                    let first = Recorded { payload: codec::encode(&whole).payload, ..first };
+                    return self.check(EventRef::from(&first), &whole);
+                }
+                Err(other) => other,
+            },
+            None => event,
+        };
+        if event.parts() > 0 {
+            self.arriving = Some((recorded.to_recorded(), event));
+        } else {
+            self.check(recorded, &event);
+        }
+    }
+
+    fn check(&mut self, recorded: EventRef<'_>, event: &Event) {
+        decisions::check(&mut self.state, &mut self.replayed, &recorded, event);
+        self.state.take(&recorded, event);
+    }
 }

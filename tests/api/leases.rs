@@ -105,6 +105,38 @@ async fn an_act_of_one_node_is_followed_through_by_the_other_or_by_itself_when_t
     assert_eq!(other.log().checkpoint("process/settlement").await.unwrap(), position);
 }
 
+/// The other node answers a round with the warnings, and comes to their drafts only later.
+#[tokio::test(start_paused = true)]
+async fn an_act_is_followed_through_once_what_followed_from_it_is_answered_too() {
+    let whole: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    publish(&planned(Arc::clone(&whole)).await).await;
+    let events = whole.read_all(Position(0), 1_000).await.unwrap();
+    let after = |kind: &str| events.iter().rposition(|event| event.kind == kind).unwrap() + 1;
+    let (published, warned) = (after("round.round_published"), after("county.warning_notice_raised"));
+    let drafted = after("notice.notice_drafted");
+
+    let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    log.take_over(events[..published].to_vec()).await.unwrap();
+    log.take_lease("processes", Uuid::from_u128(2), Duration::from_hours(1)).await.unwrap().unwrap();
+    let (asked, office) = (Instant::now(), office_on(Arc::clone(&log)));
+    let waiting = tokio::spawn(async move { office.follow_through().await.unwrap() });
+    let all_are_at = async |place: usize| {
+        for process in ["escalation", "compensation", "drafting", "dispatch", "settlement"] {
+            let (name, to) = (format!("process/{process}"), Position(u64::try_from(place).unwrap()));
+            log.move_checkpoint(&name, log.checkpoint(&name).await.unwrap(), to).await.unwrap();
+        }
+    };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    log.take_over(events[published..warned].to_vec()).await.unwrap();
+    all_are_at(published).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!waiting.is_finished(), "the warnings are not drafted yet");
+    log.take_over(events[warned..drafted].to_vec()).await.unwrap();
+    all_are_at(drafted).await;
+    waiting.await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+}
+
 /// Imports and publishes January on an office: both counties miss their targets.
 async fn publish(office: &Office) {
     let csv = readings("2020-01", "1.5").into_bytes();
@@ -195,7 +227,7 @@ async fn two_running_nodes_send_no_mail_twice() {
 async fn control_without_leases_the_second_node_sends_what_the_first_is_sending() {
     let log = Arc::new(Lawless(MemoryLog::new()));
     let (taken, _) = two_send(log, true, Duration::ZERO).await;
-    assert_eq!(taken, 3, "one message went out twice");
+    assert_eq!(taken, 4, "both messages, which were under way together, went out twice");
 }
 
 #[tokio::test(start_paused = true)]

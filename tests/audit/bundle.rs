@@ -4,12 +4,16 @@ use std::process::Command;
 use std::sync::Arc;
 
 use bishui::audit::{Desk, Question};
+use bishui_domain::delivery::{self, MailEvent, Message};
+use bishui_domain::event::Event;
+use bishui_infra::codec;
 use bishui_infra::event_log::memory::MemoryLog;
-use bishui_infra::event_log::{EventLog, Position};
+use bishui_infra::event_log::{Batch, EventLog, Expected, Position, StreamId, StreamWrite};
 use bishui_verifier::note::Key;
 use bishui_verifier::{bundle, sections, single};
 use serde_json::Value;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::town::play;
 
@@ -57,6 +61,45 @@ async fn the_verifier_accepts_the_evidence_and_says_what_it_holds() {
     assert_eq!(accepted.documents, events.iter().filter(|event| event.kind == "mail.mail_queued").count());
     assert!(bundle.contains("关于高唐县2020年1月水质考核的预警通报"), "people can read the notices");
     assert_eq!(case.bundle().await, bundle, "the same log gives the same file");
+}
+
+#[tokio::test]
+async fn a_letter_that_took_several_events_is_there_word_for_word() {
+    let case = Case::new().await;
+    let (before, events) = (case.bundle().await, case.log.read_all(Position(0), 1_000).await.unwrap());
+    let queued = events.iter().find(|event| event.kind == "mail.mail_queued").unwrap();
+    let Event::Mail(MailEvent::MailQueued { message, .. }) = codec::decode(queued).unwrap() else { unreachable!() };
+    let text = "断面未达标。\n".repeat(40_000);
+    let queued: Vec<Event> =
+        delivery::queue(Message { text: text.clone(), ..message }).into_iter().map(Event::from).collect();
+    assert!(queued.len() > 2);
+    let events = queued.iter().map(codec::encode).collect();
+    let stream = StreamId::new("mail", Uuid::from_u128(7));
+    case.log.append(batch(StreamWrite { stream, expected: Expected::Any, events })).await.unwrap();
+
+    let (bundle, key) = (case.bundle().await, case.key().await);
+    let accepted = bundle::verify(bundle.as_bytes(), &key).unwrap();
+    let before = bundle::verify(before.as_bytes(), &key).unwrap();
+    assert_eq!(accepted.documents, before.documents + queued.len());
+    assert_eq!(bundle.matches("\n断面未达标。").count(), 40_000);
+    let body = std::str::from_utf8(sections::body(bundle.as_bytes()).unwrap()).unwrap();
+    let (before, after) = body.rsplit_once("\n断面未达标。").unwrap();
+    let changed = format!("{before}\n断面已达标。{after}");
+    let rejected = bundle::verify_body(changed.as_bytes(), &key).unwrap_err();
+    assert!(rejected.0.starts_with("the document of event "), "{rejected}");
+}
+
+fn batch(write: StreamWrite) -> Batch {
+    Batch {
+        id: Uuid::from_u128(8),
+        recorded_at: "2020-05-11T01:00:00Z".parse().unwrap(),
+        actor: "test".to_owned(),
+        causation: None,
+        correlation: None,
+        idempotency: None,
+        lease: None,
+        writes: vec![write],
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Growth: what importing, publishing and replaying the months of a plan of many sections takes, at growing sizes.
 //!
-//! A program to look at, not a test: `cargo run --release -p bishui-tests --bin growth -- --sections 4000`, with `--once`
-//! for that size alone. Each line is an own store in a temporary directory; the peak of memory is that of the process so
-//! far. Linear growth shows as a time per section that stays, and as an exponent of one between the sizes.
+//! A program to look at, not a test: `cargo run --release -p bishui-tests --bin growth [-- SECTIONS…]`. Each size has a
+//! process and an own store in a temporary directory; one line a step of it gives the time, the memory held after it and
+//! the most that was held so far. Linear growth shows as a time for each section that stays, and as an exponent of one.
 
 use std::fmt::Write;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,8 +25,10 @@ use bishui_infra::mail::SinkMailer;
 /// Anything that stops the program.
 type Failure = Box<dyn std::error::Error>;
 
-/// Sections of the largest plan without `--sections`.
-const SECTIONS: usize = 4_000;
+/// Sections of the plans that are measured where none are given.
+const SIZES: [usize; 7] = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 100_000];
+/// The first argument of a process that measures one size.
+const ALONE: &str = "--alone";
 /// Sections of a county: about as many as a county of a large municipality has.
 const SECTIONS_PER_COUNTY: usize = 36;
 /// Every so many sections miss their target, in both months: warning, charge and interview.
@@ -36,38 +39,79 @@ const AFTER_AMMONIA: &str =
     "0.025,0.05L,0.05L,0.66,0.0004L,0.0022,0.00004L,0.0001L,0.004L,0.002L,0.004L,0.0003L,0.01L,0.05L,0.005L";
 
 fn main() -> Result<(), Failure> {
-    let (largest, parts) = sizes(std::env::args().skip(1))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    println!("sections  adopt  import  publish  +mail  second month  replay  total  per section  peak MiB  events");
-    let mut smaller: Option<(usize, Duration)> = None;
-    for part in parts.iter().copied() {
-        let sections = (largest / part).max(1);
-        let total = runtime.block_on(measure(sections))?;
-        if let Some((fewer, time)) = smaller.replace((sections, total)) {
-            println!("exponent from {fewer} to {sections} sections: {:.2}", exponent(fewer, sections, time, total));
-        }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, sections] = &arguments[..]
+        && word == ALONE
+    {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        return runtime.block_on(measure(sections.parse()?));
+    }
+    let sizes: Vec<usize> = match &arguments[..] {
+        [] => SIZES.to_vec(),
+        sizes => sizes.iter().map(|size| size.parse()).collect::<Result<_, _>>()?,
+    };
+    println!("{:>8}  {:>12}  {:>8}  {:>8}  {:>8}", "sections", "step", "seconds", "MiB held", "MiB most");
+    let (mut times, mut peaks) = (Vec::new(), Vec::new());
+    for sections in sizes {
+        let (time, peak) = apart(sections)?;
+        times.push((sections, time));
+        peaks.push((sections, peak));
+    }
+    if times.len() > 1 {
+        println!(
+            "time grows with the sections to the power of {:.2}, memory {:.2}",
+            exponent(&times),
+            exponent(&peaks)
+        );
     }
     Ok(())
 }
 
-/// The power of the size that the time grew with.
-#[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a figure to look at")]
-fn exponent(fewer: usize, more: usize, before: Duration, after: Duration) -> f64 {
-    (after.as_secs_f64() / before.as_secs_f64()).ln() / (more as f64 / fewer as f64).ln()
+/// Measures a size in a process of its own, so that its memory is its own; gives seconds and MiB in thousandths.
+fn apart(sections: usize) -> Result<(u64, u64), Failure> {
+    let mut child = Command::new(std::env::current_exe()?);
+    let child = child.args([ALONE, &sections.to_string()]).stderr(Stdio::inherit()).output()?;
+    let text = String::from_utf8(child.stdout)?;
+    let whole = text.lines().last().filter(|_| child.status.success()).ok_or("a measurement has failed")?;
+    print!("{text}");
+    let figure = |place| -> Result<u64, Failure> {
+        let text = whole.split_whitespace().nth(place).ok_or("no figure")?.replace('.', "");
+        Ok(text.parse()?)
+    };
+    Ok((figure(2)?, figure(4)? * 1_000))
 }
 
-/// The number of sections, and the parts of it that are measured.
-fn sizes(arguments: impl Iterator<Item = String>) -> Result<(usize, &'static [usize]), Failure> {
-    let arguments: Vec<_> = arguments.collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Ok((SECTIONS, &[8, 4, 2, 1])),
-        ["--sections", number] => Ok((number.parse()?, &[8, 4, 2, 1])),
-        ["--sections", number, "--once"] => Ok((number.parse()?, &[1])),
-        _ => Err("usage: growth [--sections N [--once]]".into()),
+/// The power of the size that a figure grows with: least squares of its logarithm over that of the size.
+#[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a figure to look at")]
+fn exponent(figures: &[(usize, u64)]) -> f64 {
+    let logs: Vec<_> = figures.iter().map(|(size, figure)| ((*size as f64).ln(), (*figure as f64).ln())).collect();
+    let mean = |of: fn(&(f64, f64)) -> f64| logs.iter().map(of).sum::<f64>() / logs.len() as f64;
+    let (x, y) = (mean(|log| log.0), mean(|log| log.1));
+    let both: f64 = logs.iter().map(|log| (log.0 - x) * (log.1 - y)).sum();
+    both / logs.iter().map(|log| (log.0 - x).powi(2)).sum::<f64>()
+}
+
+/// The steps of one size, as they are done.
+struct Steps {
+    sections: usize,
+    start: Instant,
+}
+
+impl Steps {
+    async fn take(&self, step: &str, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+        let start = Instant::now();
+        work.await?;
+        self.line(step, start.elapsed())
+    }
+
+    fn line(&self, step: &str, time: Duration) -> Result<(), Failure> {
+        let (held, most) = (mebibytes("VmRSS:")?, mebibytes("VmHWM:")?);
+        println!("{:>8}  {step:>12}  {:>8.3}  {held:>8}  {most:>8}", self.sections, time.as_secs_f64());
+        Ok(())
     }
 }
 
-async fn measure(sections: usize) -> Result<Duration, Failure> {
+async fn measure(sections: usize) -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
     let store = directory.path().to_owned();
     let log: Arc<dyn EventLog> = Arc::new(tokio::task::spawn_blocking(move || SledLog::open(store)).await??);
@@ -75,39 +119,21 @@ async fn measure(sections: usize) -> Result<Duration, Failure> {
     let settings = Settings { approval: Some(Approval::Automatic), ..Settings::default() };
     let office = Office::new(Arc::clone(&log), clock.clone(), Arc::new(calendar::built_in()), settings);
     let mailer = SinkMailer::default();
-    let start = Instant::now();
-    let adopt = timed(perform(&office, Act::AdoptPlan { plan: Box::new(plan(sections)?) })).await?;
-    let import = timed(perform(&office, readings(sections, "2020-01")?)).await?;
-    let publish = timed(perform(&office, publication("2020-01")?)).await?;
-    let mail = timed(deliver(&office, &mailer)).await?;
-    clock.advance_to("2020-03-10T09:00:00+08:00".parse()?);
-    let second = timed(async {
-        perform(&office, readings(sections, "2020-02")?).await?;
-        perform(&office, publication("2020-02")?).await?;
-        deliver(&office, &mailer).await
-    })
-    .await?;
-    let replayed = timed(async {
+    let steps = Steps { sections, start: Instant::now() };
+    steps.take("adopt", perform(&office, Act::AdoptPlan { plan: Box::new(plan(sections)?) })).await?;
+    for (month, today) in [("2020-01", "2020-02-10T09:00:00+08:00"), ("2020-02", "2020-03-10T09:00:00+08:00")] {
+        clock.advance_to(today.parse()?);
+        steps.take(&format!("import {month}"), perform(&office, readings(sections, month)?)).await?;
+        steps.take(month, perform(&office, publication(month)?)).await?;
+        steps.take(&format!("mail {month}"), deliver(&office, &mailer)).await?;
+    }
+    drop(office);
+    let replayed = async {
         let replayed = replay(&*log, |_| ()).await?;
         if replayed.differing == 0 { Ok(()) } else { Err("the replay differs".into()) }
-    })
-    .await?;
-    let whole = start.elapsed();
-    let each = whole / u32::try_from(sections)?;
-    let [adopt, import, publish, mail, second, replayed, total] =
-        [adopt, import, publish, mail, second, replayed, whole]
-            .map(|duration| format!("{:.2}", duration.as_secs_f32()));
-    let (peak, head) = (peak_mebibytes()?, log.head().await?);
-    println!(
-        "{sections:8}  {adopt:>5}  {import:>6}  {publish:>7}  {mail:>5}  {second:>12}  {replayed:>6}  {total:>5}  {each:>11.2?}  {peak:>8}  {head:>6}"
-    );
-    Ok(whole)
-}
-
-async fn timed(work: impl Future<Output = Result<(), Failure>>) -> Result<Duration, Failure> {
-    let start = Instant::now();
-    work.await?;
-    Ok(start.elapsed())
+    };
+    steps.take("replay", replayed).await?;
+    steps.line("together", steps.start.elapsed())
 }
 
 async fn perform(office: &Office, act: Act) -> Result<(), Failure> {
@@ -154,10 +180,10 @@ fn readings(sections: usize, month: &str) -> Result<Act, Failure> {
     Ok(Act::Import { file: format!("{month}.csv"), csv: csv.into_bytes(), mapping: None })
 }
 
-/// The most memory the process has held, where the system tells.
-fn peak_mebibytes() -> Result<String, Failure> {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return Ok("?".to_owned()) };
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+/// A figure of this process's memory, where the system tells it; otherwise 0.
+fn mebibytes(name: &str) -> Result<u64, Failure> {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return Ok(0) };
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok((kibibytes / 1024).to_string())
+    Ok(kibibytes / 1024)
 }

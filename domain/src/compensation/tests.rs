@@ -41,7 +41,7 @@ fn a_correction_reverses_the_charge_and_charges_anew() {
     let account = first.iter().fold(Compensation::default(), Compensation::evolve);
     book.correct("2020-01", &[("a", V::Met)]);
     let second = decide(&book.county, &account);
-    assert!(matches!(second[..], [CompensationEvent::ChargeReversed(_), CompensationEvent::Charged(_)]));
+    assert!(matches!(second[..], [CompensationEvent::ChargeReversed { .. }, CompensationEvent::Charged { .. }]));
     let account = second.iter().fold(account, Compensation::evolve);
     assert_eq!(account.charged(2020), Fen(50_000_000));
     assert_eq!(decide(&book.county, &account), vec![]);

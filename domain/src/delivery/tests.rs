@@ -1,6 +1,8 @@
 //! R10: what is sent again, what is not, and what a person decides.
 
 use super::*;
+use crate::ids::NoticeId;
+use crate::notice::NoticeKind;
 
 fn queued() -> Mail {
     let message = Message {
@@ -14,7 +16,7 @@ fn queued() -> Mail {
         subject: "s".to_owned(),
         text: "t".to_owned(),
     };
-    Mail::evolve(None, &MailEvent::MailQueued(message)).expect("queued")
+    Mail::evolve(None, &MailEvent::MailQueued { message, parts: 0 }).expect("queued")
 }
 
 fn after(mail: Mail, events: Result<Vec<MailEvent>, Refusal>) -> Mail {

@@ -3,6 +3,7 @@
 //! Streaks run per section and cadence over the assessed periods of published rounds in time order. One round gives a
 //! county at most one interview; while one is required and not held, new grounds are added to it.
 
+mod event;
 mod streak;
 
 use std::collections::BTreeMap;
@@ -11,60 +12,13 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::county::{County, CountyEvent};
-use crate::ids::SectionId;
-use crate::period::{Cadence, Period};
+use crate::parts::in_parts;
+use crate::period::Period;
 use crate::plan::rules::Impact;
 use crate::refusal::Refusal;
 
+pub use event::{Ground, InterviewEvent};
 pub use streak::{Streak, streaks};
-
-/// Why an interview is required: one qualification of one section. Sorted by cadence, periods, section.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Ground {
-    /// The cadence of its streak.
-    pub cadence: Cadence,
-    /// The unmet period compared with, and the newest.
-    pub periods: Vec<Period>,
-    /// The section.
-    pub section: SectionId,
-}
-
-/// What happens to a county's interviews.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InterviewEvent {
-    /// Sections qualified and no interview was open.
-    InterviewRequired {
-        /// The round that raised it; with the county, the interview's identity.
-        raised_by: Period,
-        /// Its grounds, in order.
-        grounds: Vec<Ground>,
-    },
-    /// Grounds were added, or a correction changed them.
-    InterviewGroundsChanged {
-        /// The round that raised it.
-        raised_by: Period,
-        /// Its grounds as they stand.
-        grounds: Vec<Ground>,
-    },
-    /// A correction no longer raises it, and it was not held (R8).
-    InterviewCancelled {
-        /// The round that had raised it.
-        raised_by: Period,
-    },
-    /// A correction no longer raises it, but a meeting was held under it (R8).
-    InterviewSuperseded {
-        /// The round that had raised it.
-        raised_by: Period,
-    },
-    /// After a correction a meeting answers for another interview, or for none: it has lost its grounds (R8).
-    MeetingReassigned {
-        /// Number of the meeting, from 0.
-        meeting: u32,
-        /// The round of the interview it answers for.
-        answers_for: Option<Period>,
-    },
-}
 
 /// An interview that was raised at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,12 +165,17 @@ pub fn decide(county: &County) -> Vec<InterviewEvent> {
     let mut events = Vec::new();
     for (raised_by, grounds) in &demanded.grounds {
         let (raised_by, grounds) = (*raised_by, grounds.clone());
+        let more = |grounds| InterviewEvent::GroundsListed { raised_by, grounds };
         match recorded.raised.get(&raised_by) {
             Some(raised) if raised.stands && raised.grounds == grounds => {}
             Some(raised) if raised.stands => {
-                events.push(InterviewEvent::InterviewGroundsChanged { raised_by, grounds });
+                let first = |grounds, parts| InterviewEvent::InterviewGroundsChanged { raised_by, grounds, parts };
+                events.extend(in_parts(grounds, first, more));
             }
-            Some(_) | None => events.push(InterviewEvent::InterviewRequired { raised_by, grounds }),
+            Some(_) | None => {
+                let first = |grounds, parts| InterviewEvent::InterviewRequired { raised_by, grounds, parts };
+                events.extend(in_parts(grounds, first, more));
+            }
         }
     }
     for (raised_by, raised) in &recorded.raised {
@@ -241,13 +200,18 @@ pub fn decide(county: &County) -> Vec<InterviewEvent> {
 /// The interviews after an event.
 pub fn evolve(interviews: &mut Interviews, event: &InterviewEvent) {
     match event {
-        InterviewEvent::InterviewRequired { raised_by, grounds } => {
+        InterviewEvent::InterviewRequired { raised_by, grounds, .. } => {
             let raised = Raised { grounds: grounds.clone(), stands: true, scheduled: None };
             interviews.raised.insert(*raised_by, raised);
         }
-        InterviewEvent::InterviewGroundsChanged { raised_by, grounds } => {
+        InterviewEvent::InterviewGroundsChanged { raised_by, grounds, .. } => {
             if let Some(raised) = interviews.raised.get_mut(raised_by) {
                 raised.grounds.clone_from(grounds);
+            }
+        }
+        InterviewEvent::GroundsListed { raised_by, grounds } => {
+            if let Some(raised) = interviews.raised.get_mut(raised_by) {
+                raised.grounds.extend_from_slice(grounds);
             }
         }
         InterviewEvent::InterviewCancelled { raised_by } | InterviewEvent::InterviewSuperseded { raised_by } => {

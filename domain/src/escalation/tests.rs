@@ -399,3 +399,15 @@ fn nothing_follows_before_the_last_part_of_a_round() {
     let held = book.county.interviews.lines().iter().filter(|l| l.status == InterviewStatus::Held).count();
     assert_eq!(held, 0);
 }
+
+/// The grounds of the interview that these events require, parts included.
+pub(crate) fn grounds(events: &[CountyEvent]) -> Vec<interview::Ground> {
+    use interview::InterviewEvent::{GroundsListed, InterviewRequired};
+    let mut listed = Vec::new();
+    for event in events {
+        if let CountyEvent::Interview(InterviewRequired { grounds, .. } | GroundsListed { grounds, .. }) = event {
+            listed.extend_from_slice(grounds);
+        }
+    }
+    listed
+}

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::county::County;
+use crate::parts::{InParts, in_parts};
 use crate::period::Period;
 use crate::verdict::SectionVerdict;
 
@@ -17,14 +18,27 @@ pub enum WarningEvent {
     WarningNoticeRaised {
         /// The round.
         period: Period,
-        /// The unmet sections in order of id.
+        /// The unmet sections in order of id, without those of the parts that follow.
         sections: Vec<SectionVerdict>,
+        /// Parts that follow with the rest of them.
+        #[serde(default, skip_serializing_if = "crate::parts::none")]
+        parts: u32,
     },
     /// A correction changed what the standing notice says (R8).
     WarningNoticeSupplemented {
         /// The round.
         period: Period,
-        /// The unmet sections as they stand.
+        /// The unmet sections as they stand, without those of the parts that follow.
+        sections: Vec<SectionVerdict>,
+        /// Parts that follow with the rest of them.
+        #[serde(default, skip_serializing_if = "crate::parts::none")]
+        parts: u32,
+    },
+    /// Unmet sections of the notice that was just raised or supplemented, after those it has.
+    SectionsListed {
+        /// The round.
+        period: Period,
+        /// The sections.
         sections: Vec<SectionVerdict>,
     },
     /// A correction left no unmet section (R8).
@@ -32,6 +46,30 @@ pub enum WarningEvent {
         /// The round.
         period: Period,
     },
+}
+
+impl InParts for WarningEvent {
+    fn parts(&self) -> u32 {
+        match self {
+            Self::WarningNoticeRaised { parts, .. } | Self::WarningNoticeSupplemented { parts, .. } => *parts,
+            Self::SectionsListed { .. } | Self::WarningNoticeWithdrawn { .. } => 0,
+        }
+    }
+
+    fn join(&mut self, part: Self) -> Result<(), Self> {
+        match (self, part) {
+            (
+                Self::WarningNoticeRaised { sections, parts, .. }
+                | Self::WarningNoticeSupplemented { sections, parts, .. },
+                Self::SectionsListed { sections: more, .. },
+            ) if *parts > 0 => {
+                sections.extend(more);
+                *parts -= 1;
+                Ok(())
+            }
+            (_, other) => Err(other),
+        }
+    }
 }
 
 /// A county's warning notices: by round, the sections named; none for a withdrawn notice.
@@ -47,14 +85,19 @@ pub fn decide(county: &County) -> Vec<WarningEvent> {
     for round in &county.rounds {
         let period = round.period;
         let sections: Vec<_> = round.unmet().cloned().collect();
+        let more = |sections| WarningEvent::SectionsListed { period, sections };
         match county.warnings.by_round.get(&period) {
             Some(named) if *named == sections => {}
             None if sections.is_empty() => {}
             Some(_) if sections.is_empty() => events.push(WarningEvent::WarningNoticeWithdrawn { period }),
             Some(named) if !named.is_empty() => {
-                events.push(WarningEvent::WarningNoticeSupplemented { period, sections });
+                let first = |sections, parts| WarningEvent::WarningNoticeSupplemented { period, sections, parts };
+                events.extend(in_parts(sections, first, more));
             }
-            Some(_) | None => events.push(WarningEvent::WarningNoticeRaised { period, sections }),
+            Some(_) | None => {
+                let first = |sections, parts| WarningEvent::WarningNoticeRaised { period, sections, parts };
+                events.extend(in_parts(sections, first, more));
+            }
         }
     }
     events
@@ -63,9 +106,12 @@ pub fn decide(county: &County) -> Vec<WarningEvent> {
 /// The notices after an event.
 pub fn evolve(warnings: &mut Warnings, event: &WarningEvent) {
     match event {
-        WarningEvent::WarningNoticeRaised { period, sections }
-        | WarningEvent::WarningNoticeSupplemented { period, sections } => {
+        WarningEvent::WarningNoticeRaised { period, sections, .. }
+        | WarningEvent::WarningNoticeSupplemented { period, sections, .. } => {
             warnings.by_round.insert(*period, sections.clone());
+        }
+        WarningEvent::SectionsListed { period, sections } => {
+            warnings.by_round.entry(*period).or_default().extend_from_slice(sections);
         }
         WarningEvent::WarningNoticeWithdrawn { period } => {
             warnings.by_round.insert(*period, vec![]);

@@ -8,7 +8,8 @@ use crate::refusal::Refusal;
 fn drafted(kind: NoticeKind) -> Notice {
     let subject = Subject::Round { period: "2020-01".parse().expect("period"), sections: vec![] };
     let county = "c".parse().expect("valid");
-    Notice::evolve(None, &NoticeEvent::NoticeDrafted { kind, county, subject, refers_to: None }).expect("drafted")
+    Notice::evolve(None, &NoticeEvent::NoticeDrafted { kind, county, subject, refers_to: None, parts: 0 })
+        .expect("drafted")
 }
 
 fn day(text: &str) -> Date {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SectionId;
+use crate::parts::{InParts, count};
 use crate::period::Month;
 use crate::plan::parts::{self, Entries};
 use crate::plan::revision::PlanRevision;
@@ -29,7 +30,7 @@ pub enum PlanEvent {
         /// The plan, without the entries of the parts that follow.
         plan: Plan,
         /// Parts that follow with the rest of its entries; it holds once the last one is there.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "crate::parts::none")]
         parts: u32,
     },
     /// Targets, sections or rules were amended from a month on.
@@ -41,7 +42,7 @@ pub enum PlanEvent {
         /// The amended plan, without the entries of the parts that follow.
         plan: Plan,
         /// Parts that follow with the rest of its entries; it holds once the last one is there.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "crate::parts::none")]
         parts: u32,
     },
     /// Entries of the plan that was just adopted or amended, after those it has.
@@ -55,6 +56,29 @@ pub enum PlanEvent {
     },
 }
 
+impl InParts for PlanEvent {
+    fn parts(&self) -> u32 {
+        match self {
+            Self::PlanAdopted { parts, .. } | Self::PlanAmended { parts, .. } => *parts,
+            Self::EntriesListed(_) | Self::TargetCorrected { .. } => 0,
+        }
+    }
+
+    fn join(&mut self, part: Self) -> Result<(), Self> {
+        match (self, part) {
+            (
+                Self::PlanAdopted { plan, parts: left, .. } | Self::PlanAmended { plan, parts: left, .. },
+                Self::EntriesListed(entries),
+            ) if *left > 0 => {
+                parts::add(plan, entries);
+                *left -= 1;
+                Ok(())
+            }
+            (_, other) => Err(other),
+        }
+    }
+}
+
 /// A corrected target of one section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetCorrection {
@@ -66,11 +90,6 @@ pub struct TargetCorrection {
     pub until: Option<Month>,
     /// The right target.
     pub target: Target,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 /// Everything adopted so far.
@@ -223,6 +242,5 @@ impl PlanBook {
 /// The events of a plan: `first` with the number of parts that follow, and these.
 fn in_parts(plan: Plan, first: impl FnOnce(Plan, u32) -> PlanEvent) -> Vec<PlanEvent> {
     let (plan, rest) = parts::divide(plan);
-    let parts = u32::try_from(rest.len()).unwrap_or(u32::MAX);
-    std::iter::once(first(plan, parts)).chain(rest.into_iter().map(PlanEvent::EntriesListed)).collect()
+    std::iter::once(first(plan, count(rest.len()))).chain(rest.into_iter().map(PlanEvent::EntriesListed)).collect()
 }

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::parts::places;
 use crate::plan::{County, Plan, Section, Task};
 
-/// Weight of one event's entries; with the longest escapes of JSON it stays below the log's bound of one event.
-const WEIGHT_MAX: usize = 256 << 10;
 /// Weight of an entry apart from its texts: keys, codes and marks.
 const WEIGHT_OF_ENTRY: usize = 300;
 
@@ -28,22 +27,10 @@ pub struct Entries {
 pub fn divide(mut plan: Plan) -> (Plan, Vec<Entries>) {
     let (counties, sections, tasks) =
         (std::mem::take(&mut plan.county), std::mem::take(&mut plan.section), std::mem::take(&mut plan.task));
-    let (mut parts, mut weight) = (vec![Entries::default()], 0);
-    let mut part_for = |entry_weight: usize| {
-        weight += entry_weight;
-        if weight > WEIGHT_MAX {
-            parts.push(Entries::default());
-            weight = entry_weight;
-        }
-        parts.len() - 1
-    };
-    let places: Vec<_> = counties
-        .iter()
-        .map(weight_of_county)
-        .chain(sections.iter().map(weight_of_section))
-        .chain(tasks.iter().map(weight_of_task))
-        .map(&mut part_for)
-        .collect();
+    let weights = counties.iter().map(weight_of_county);
+    let weights = weights.chain(sections.iter().map(weight_of_section)).chain(tasks.iter().map(weight_of_task));
+    let places: Vec<usize> = places(weights).collect();
+    let mut parts = vec![Entries::default(); places.last().map_or(1, |last| last + 1)];
     let mut places = places.into_iter();
     counties.into_iter().zip(&mut places).for_each(|(county, part)| parts[part].county.push(county));
     sections.into_iter().zip(&mut places).for_each(|(section, part)| parts[part].section.push(section));

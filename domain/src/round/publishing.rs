@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Dossier, RoundEvent, SectionEvent, judge};
 use crate::assessment::{Reason, Verdict};
-use crate::county::{CountyEvent, RoundRules, VERDICTS_PER_EVENT_MAX};
+use crate::county::{CountyEvent, RoundRules};
 use crate::ids::CountyId;
+use crate::parts::{count, divide};
 use crate::period::Period;
 use crate::plan::Section;
 use crate::plan::book::PlanBook;
@@ -87,7 +88,7 @@ impl<'a> Publishing<'a> {
             self.incomplete.truncate(20);
             return Err(Refusal::RoundIncomplete { period, sections: self.incomplete });
         }
-        let count = |wanted: fn(&SectionVerdict) -> bool| {
+        let number = |wanted: fn(&SectionVerdict) -> bool| {
             let verdicts = self.verdicts.values().flatten();
             u32::try_from(verdicts.filter(|verdict| wanted(verdict)).count()).unwrap_or(u32::MAX)
         };
@@ -95,25 +96,20 @@ impl<'a> Publishing<'a> {
             period,
             revision: self.revision.number,
             declare_rest: self.declare_rest,
-            met: count(|verdict| verdict.verdict == Verdict::Met),
-            unmet: count(SectionVerdict::is_unmet),
-            unassessed: count(|verdict| verdict.verdict.reason().is_some()),
+            met: number(|verdict| verdict.verdict == Verdict::Met),
+            unmet: number(SectionVerdict::is_unmet),
+            unassessed: number(|verdict| verdict.verdict.reason().is_some()),
         };
         let rules = RoundRules::of(&self.revision.plan.rules);
-        let events = |(county, verdicts): (CountyId, Vec<_>)| (county, county_events(period, &rules, &verdicts));
+        let events = |(county, verdicts): (CountyId, Vec<_>)| (county, county_events(period, &rules, verdicts));
         Ok(Conclusion { counties: self.verdicts.into_iter().map(events).collect(), round })
     }
 }
 
-/// A county's verdicts of a round, split so that no event outgrows the log's bound.
-fn county_events(period: Period, rules: &RoundRules, verdicts: &[SectionVerdict]) -> Vec<CountyEvent> {
-    let parts = verdicts.len().div_ceil(VERDICTS_PER_EVENT_MAX);
-    let part = |(at, verdicts): (usize, &[SectionVerdict])| CountyEvent::RoundJudged {
-        period,
-        rules: rules.clone(),
-        part: u32::try_from(at + 1).unwrap_or(u32::MAX),
-        parts: u32::try_from(parts).unwrap_or(u32::MAX),
-        verdicts: verdicts.to_vec(),
-    };
-    verdicts.chunks(VERDICTS_PER_EVENT_MAX).enumerate().map(part).collect()
+/// A county's verdicts of a round, in as many events as they need.
+fn county_events(period: Period, rules: &RoundRules, verdicts: Vec<SectionVerdict>) -> Vec<CountyEvent> {
+    let divided = divide(verdicts);
+    let parts = count(divided.len());
+    let part = |(part, verdicts)| CountyEvent::RoundJudged { period, rules: rules.clone(), part, parts, verdicts };
+    (1..).zip(divided).map(part).collect()
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Debug;
 
-use bishui_domain::delivery::{Mail, MailEvent, Message, RecipientOutcome};
+use bishui_domain::delivery::{self, Mail, MailEvent, Message, RecipientOutcome};
 use bishui_domain::event::Event;
 use bishui_domain::notice::{self, Notice, NoticeCommand, NoticeEvent};
 use bishui_domain::plan::book::{PlanBook, PlanCommand, PlanEvent};
@@ -188,7 +188,7 @@ impl Decider for Mails {
             let MailCommand::Queue(message) = command else {
                 return Err(Refusal::UnknownMail { mail: "of this id".to_owned() });
             };
-            return Ok(vec![MailEvent::MailQueued(message)]);
+            return Ok(delivery::queue(message));
         };
         match command {
             MailCommand::Queue(_) => Ok(vec![]),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Position, Recorded, StreamId, StreamVersion, event_id};
+use super::{Position, Recorded, StreamId, StreamVersion, event_id, key_of};
 
 /// A recorded event whose texts belong to the store; it lives as long as the call that lends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,11 @@ impl EventRef<'_> {
     /// The event's id, derived from its batch and its place there.
     pub fn id(&self) -> Uuid {
         event_id(self.batch, self.place)
+    }
+
+    /// The part of the stream's name after the first `/`; empty when there is none.
+    pub fn key(&self) -> &str {
+        key_of(self.stream)
     }
 
     /// The event as a value of its own.

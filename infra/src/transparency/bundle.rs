@@ -4,7 +4,7 @@
 //! bishui-bundle/1 COUNTY YEAR
 //! [about] N           N lines for people; they are bound by the seal only
 //! [index] N           a line an event: position, Beijing time, actor, type, stream, with tabs between
-//! [document P] N      the text of the mail queued by event P, split at its line feeds; one for each such event
+//! [document P] N      the text that event P queued as mail or continued, split at its line feeds; one for each of these
 //! [checkpoint] 5      the signed checkpoint
 //! [events] N          a JSON object an event, ascending by position
 //! [proof] N           a hash a line in base64: the largest subtrees without any of the events, from left to right
@@ -33,8 +33,9 @@ use crate::event_log::{EventRef, Recorded};
 
 /// The format, and its version.
 pub const FORMAT: &str = "bishui-bundle/1";
-/// The type of the events whose texts are documents.
-const DOCUMENT_KIND: &str = "mail.mail_queued";
+/// The types of the events whose texts are documents, with where the text stands.
+const DOCUMENTS: [(&str, &str); 2] =
+    [("mail.mail_queued", "/mail_queued/text"), ("mail.text_continued", "/text_continued/text")];
 
 /// An event with every field that its leaf is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -145,11 +146,9 @@ fn beijing(at: Timestamp) -> String {
     TimeZone::fixed(offset(8)).to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// The text of a mail that the event queued; none of other events.
+/// The text of a mail that the event queued or continued; none of other events.
 fn document(event: &Recorded) -> Option<String> {
-    if event.kind != DOCUMENT_KIND {
-        return None;
-    }
+    let (_, place) = DOCUMENTS.iter().find(|(kind, _)| event.kind == *kind)?;
     let payload: Value = serde_json::from_str(&event.payload).ok()?;
-    payload.pointer("/mail_queued/text")?.as_str().map(str::to_owned)
+    payload.pointer(place)?.as_str().map(str::to_owned)
 }

@@ -210,14 +210,23 @@ fn county_facts() -> Vec<CountyEvent> {
     ]
 }
 
+/// Decisions whose lists may be divided: whole, or with so many parts that follow.
+fn listing_decisions(parts: u32) -> Vec<CountyEvent> {
+    let (period, raised_by) = (month(), month());
+    vec![
+        CountyEvent::Warning(WarningEvent::WarningNoticeRaised { period, sections: verdicts(), parts }),
+        CountyEvent::Warning(WarningEvent::WarningNoticeSupplemented { period, sections: verdicts(), parts }),
+        CountyEvent::Interview(InterviewEvent::InterviewRequired { raised_by, grounds: grounds(), parts }),
+        CountyEvent::Interview(InterviewEvent::InterviewGroundsChanged { raised_by, grounds: grounds(), parts }),
+    ]
+}
+
 fn county_decisions() -> Vec<CountyEvent> {
     let raised_by = month();
     vec![
-        CountyEvent::Warning(WarningEvent::WarningNoticeRaised { period: month(), sections: verdicts() }),
-        CountyEvent::Warning(WarningEvent::WarningNoticeSupplemented { period: month(), sections: verdicts() }),
+        CountyEvent::Warning(WarningEvent::SectionsListed { period: month(), sections: verdicts() }),
         CountyEvent::Warning(WarningEvent::WarningNoticeWithdrawn { period: month() }),
-        CountyEvent::Interview(InterviewEvent::InterviewRequired { raised_by, grounds: grounds() }),
-        CountyEvent::Interview(InterviewEvent::InterviewGroundsChanged { raised_by, grounds: grounds() }),
+        CountyEvent::Interview(InterviewEvent::GroundsListed { raised_by, grounds: grounds() }),
         CountyEvent::Interview(InterviewEvent::InterviewCancelled { raised_by }),
         CountyEvent::Interview(InterviewEvent::InterviewSuperseded { raised_by }),
         CountyEvent::Interview(InterviewEvent::MeetingReassigned { meeting: 0, answers_for: Some(read("2020-Q1")) }),
@@ -248,13 +257,22 @@ fn money() -> Vec<Event> {
         municipal: Fen(2),
         rewards: vec![(read("gaotang"), Fen(5))],
     };
-    vec![
-        CompensationEvent::Charged(charge.clone()).into(),
-        CompensationEvent::ChargeReversed(charge).into(),
+    let (month, sections, rewards) = (charge.month, charge.sections.clone(), settlement.rewards.clone());
+    let divisible = |parts| {
+        let (charge, settlement) = (charge.clone(), settlement.clone());
+        vec![
+            CompensationEvent::Charged { charge: charge.clone(), parts }.into(),
+            CompensationEvent::ChargeReversed { charge, parts }.into(),
+            SettlementEvent::SettlementMade { settlement, parts }.into(),
+        ]
+    };
+    let others = vec![
+        CompensationEvent::SectionsListed { month, sections }.into(),
         CompensationEvent::PaymentReceived { year: 2020, fen: Fen(10) }.into(),
         SettlementEvent::SettlementOrdered { year: 2020, provincial_payable: Fen(3) }.into(),
-        SettlementEvent::SettlementMade(settlement).into(),
-    ]
+        SettlementEvent::RewardsListed { rewards }.into(),
+    ];
+    [divisible(0), divisible(1), others].concat()
 }
 
 fn notices() -> Vec<Event> {
@@ -272,13 +290,18 @@ fn notices() -> Vec<Event> {
     let deadline = Deadline { due_on: date(2020, 2, 5), provisional: false, counted };
     let duty = DutyDeadline { duty: Duty::Report, deadline, reminders: vec![(-1, date(2020, 2, 4))] };
     let number = DocumentNumber { prefix: "聊环".to_owned(), series: Series::Warning, year: 2020, number: 3 };
+    let drafted = |parts| NoticeEvent::NoticeDrafted {
+        kind: NoticeKind::WarningNotice,
+        county: read("gaotang"),
+        subject: Subject::Round { period: month(), sections: verdicts() },
+        refers_to: Some(notice(1)),
+        parts,
+    };
     let events = [
-        NoticeEvent::NoticeDrafted {
-            kind: NoticeKind::WarningNotice,
-            county: read("gaotang"),
-            subject: Subject::Round { period: month(), sections: verdicts() },
-            refers_to: Some(notice(1)),
-        },
+        drafted(0),
+        drafted(1),
+        NoticeEvent::SectionsListed { sections: verdicts() },
+        NoticeEvent::GroundsListed { grounds: grounds() },
         NoticeEvent::NoticeApproved { number },
         NoticeEvent::NoticeSent { on: day(), duties: vec![duty.clone()] },
         NoticeEvent::DutySet { duty },
@@ -329,7 +352,9 @@ fn mails() -> Vec<Event> {
     ];
     let outcomes = outcomes.map(|outcome| RecipientOutcome { address: address(), outcome }).to_vec();
     let events = [
-        MailEvent::MailQueued(message),
+        MailEvent::MailQueued { message: message.clone(), parts: 0 },
+        MailEvent::MailQueued { message, parts: 1 },
+        MailEvent::TextContinued { text: "正文".to_owned() },
         MailEvent::AttemptStarted { attempt: 1, recipients: vec![address()] },
         MailEvent::AttemptEnded { attempt: 1, outcomes, retry_at: Some(read("2020-03-05T01:00:00Z")) },
         MailEvent::OutcomeResolved { recipients: vec![address()], arrived: true, basis: "phone".to_owned() },
@@ -341,7 +366,8 @@ fn mails() -> Vec<Event> {
 
 /// One of each.
 pub(crate) fn all() -> Vec<Event> {
-    let counties = county_facts().into_iter().chain(county_decisions()).map(Event::from).collect();
+    let counties = [county_facts(), listing_decisions(0), listing_decisions(1), county_decisions()].concat();
+    let counties = counties.into_iter().map(Event::from).collect();
     [plan_and_readings(), sections_and_rounds(), counties, money(), notices(), mails(), consumers()].concat()
 }
 

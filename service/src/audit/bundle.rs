@@ -32,7 +32,7 @@ pub(super) async fn bundle(
 ) -> Result<String, OfficeError> {
     let checkpoint = notary.checkpoint(log).await?;
     let size = Position(checkpoint.head.size);
-    let register = register_at(log, size).await?;
+    let register = Register::read(log, |event| event.position <= size, |_| false).await?;
     if !register.plans.revisions().iter().any(|revision| revision.county(county).is_some()) {
         return Err(Refusal::UnknownCounty { county: county.to_string() }.into());
     }
@@ -52,21 +52,6 @@ pub(super) async fn bundle(
     let about = about(&register, county, year, events.len());
     let contents = Contents { county: county.as_str(), year, about: &about, events: &events, checkpoint: &checkpoint };
     Ok(write(contents, notary.tiles(), notary.signing_key())?)
-}
-
-/// What was known at a position.
-async fn register_at(log: &dyn EventLog, last: Position) -> Result<Register, OfficeError> {
-    let mut register = Register::default();
-    while register.position() < last {
-        let page = log.read_all(register.position(), PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        for recorded in page.iter().take_while(|recorded| recorded.position <= last) {
-            register.apply(recorded)?;
-        }
-    }
-    Ok(register)
 }
 
 /// The events of a stream up to a position.

@@ -1,5 +1,6 @@
 //! What an act sets off: the processes' turn when this node has their lease, else a wait for the node that has it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bishui_infra::event_log::{LogError, Position};
@@ -15,6 +16,12 @@ use crate::projection::{ProjectionLine, REGISTER, Rebuilt};
 /// Pause between two looks at the checkpoints of another node, which wake nobody here when they move.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// What another node has yet to be done with: the processes that are not past a position, in the order of their turns.
+struct Awaited {
+    processes: VecDeque<Process>,
+    position: Position,
+}
+
 impl Office {
     /// Lets the processes take every step that recorded events call for, and brings the register level. Where another
     /// node has the processes, waits for it to be past what is recorded now; a node that is gone is taken over from
@@ -24,12 +31,13 @@ impl Office {
     /// # Errors
     /// A failure of the store.
     pub async fn follow_through(&self) -> Result<(), OfficeError> {
-        let position = self.log().head().await?;
+        let mut awaited = Awaited { processes: Process::iter().collect(), position: self.log().head().await? };
         let mut head = self.log().watch();
         let patience = Instant::now() + self.settings.wait_within;
-        while !self.run_processes().await? && !self.processes_are_past(position).await? {
+        while !self.run_processes().await? && !self.processes_are_past(&mut awaited).await? {
             if Instant::now() >= patience {
-                tracing::warn!(position = position.0, "another node has not followed this through in time");
+                let position = awaited.position.0;
+                tracing::warn!(position, "another node has not followed this through in time");
                 break;
             }
             tokio::select! {
@@ -106,13 +114,16 @@ impl Office {
         }
     }
 
-    /// Whether every process is done with the events up to `position`, or has stopped.
-    async fn processes_are_past(&self, position: Position) -> Result<bool, OfficeError> {
-        for process in Process::iter() {
+    /// Whether every process is done with what is awaited, or has stopped. What one of them has recorded by then is
+    /// awaited from those that come after it.
+    async fn processes_are_past(&self, awaited: &mut Awaited) -> Result<bool, OfficeError> {
+        while let Some(process) = awaited.processes.front() {
             let done = self.log().checkpoint(&process.checkpoint()).await?;
-            if done < position && self.records.consumer(&process.to_string()).await?.0.open(done.0).is_none() {
+            if done < awaited.position && self.records.consumer(&process.to_string()).await?.0.open(done.0).is_none() {
                 return Ok(false);
             }
+            awaited.processes.pop_front();
+            awaited.position = self.log().head().await?;
         }
         Ok(true)
     }

@@ -121,20 +121,16 @@ impl Office {
     }
 
     /// Approves a notice under the next number of its series and year, in one batch: no gap, no number twice.
-    pub(crate) async fn approval(&self, id: NoticeId) -> Result<Draft, OfficeError> {
+    pub(crate) async fn approve(&self, id: NoticeId, draft: &mut Draft) -> Result<(), OfficeError> {
         let (notice, version) = self.existing_notice(id).await?;
         let (book, _) = self.records.plan_book().await?;
         let header = &self.current_revision(&book)?.plan.plan;
         let (series, year) = (notice.kind.series(), self.today().year());
-        let (numbering, numbering_version) = self.records.numbering(series, year).await?;
-        let number = numbering.next();
+        let number = draft.give_number(series, year, self.records.numbering(series, year).await?, id);
         let prefix = header.document_prefix.clone().unwrap_or_else(|| PREFIX_DEFAULT.to_owned());
-        let document = DocumentNumber { prefix, series, year, number };
-        let mut draft = Draft::default();
-        draft.write(stream::notice(id), version, decide(&notice, NoticeCommand::Approve { number: document })?);
-        let assigned = NumberingEvent::NumberAssigned { number, notice: id };
-        draft.write(stream::numbering(series, year), numbering_version, [assigned]);
-        Ok(draft)
+        let number = DocumentNumber { prefix, series, year, number };
+        draft.write(stream::notice(id), version, decide(&notice, NoticeCommand::Approve { number })?);
+        Ok(())
     }
 
     /// Withdraws a notice. Its mail goes to nobody it has not reached; a number that nobody has seen is void.
@@ -206,6 +202,11 @@ impl Office {
 /// The mail of the reminder that the event `due` called for.
 pub(crate) fn reminder_mail(due: Uuid) -> MailId {
     MailId::derived(due, "reminder")
+}
+
+/// The notice that is drafted for a decision of a county.
+pub(crate) fn drafted_notice(decision: Uuid) -> NoticeId {
+    NoticeId::derived(decision, "notice")
 }
 
 /// The mail that carries a notice.

@@ -45,7 +45,7 @@ impl Office {
         let id = &correction.section;
         let (file, version) = self.records.section(id).await?;
         let holds = |month| correction.from <= month && correction.until.is_none_or(|until| month <= until);
-        let affected = file.judged.keys().filter(|period| holds(period.last_month())).copied().collect();
+        let affected = file.rounds.keys().filter(|period| holds(period.last_month())).copied().collect();
         let dossier = Dossier { file, readings: BTreeMap::new() };
         let mut corrections = Corrections::default();
         self.judge_again(&book, id, (dossier, version), &affected, (&mut draft, &mut corrections)).await?;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bishui_domain::assessment::Reason;
-use bishui_domain::county::{CountyEvent, VERDICTS_PER_EVENT_MAX};
+use bishui_domain::county::CountyEvent;
 use bishui_domain::ids::{CountyId, SectionId};
+use bishui_domain::parts::divide;
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::refusal::required_text;
@@ -15,9 +16,6 @@ use bishui_infra::event_log::StreamVersion;
 use super::{Decided, Office};
 use crate::error::OfficeError;
 use crate::records::{Draft, stream};
-
-/// Most sections in one event of a corrected round, so that a payload stays below the log's bound.
-const SECTIONS_PER_CORRECTION_MAX: usize = 10_000;
 
 /// Corrected assessments, by the rounds and counties they belong to.
 #[derive(Debug, Default)]
@@ -131,22 +129,15 @@ impl Office {
     ) -> Result<(), OfficeError> {
         for (period, sections) in corrections.rounds {
             let version = self.records.version(&stream::round(period)).await?;
-            let event = |sections: &[SectionId]| RoundEvent::RoundCorrected {
-                period,
-                reason: reason.to_owned(),
-                sections: sections.to_vec(),
-            };
-            draft.write(stream::round(period), version, sections.chunks(SECTIONS_PER_CORRECTION_MAX).map(event));
+            let event = |sections| RoundEvent::RoundCorrected { period, reason: reason.to_owned(), sections };
+            draft.write(stream::round(period), version, divide(sections).into_iter().map(event));
         }
         for (county, rounds) in corrections.counties {
             let version = self.records.version(&stream::county(&county)).await?;
             let mut events = Vec::new();
             for (period, verdicts) in rounds {
-                events.extend(verdicts.chunks(VERDICTS_PER_EVENT_MAX).map(|verdicts| CountyEvent::RoundRejudged {
-                    period,
-                    reason: reason.to_owned(),
-                    verdicts: verdicts.to_vec(),
-                }));
+                let event = |verdicts| CountyEvent::RoundRejudged { period, reason: reason.to_owned(), verdicts };
+                events.extend(divide(verdicts).into_iter().map(event));
             }
             draft.write(stream::county(&county), version, events);
         }

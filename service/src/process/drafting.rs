@@ -10,7 +10,7 @@ use bishui_domain::escalation::warning_notice::WarningEvent;
 use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, NoticeId};
 use bishui_domain::notice::{
-    NoticeCommand, NoticeEvent, NoticeKind, NoticeState, Series, Subject, decide, report_after_interview,
+    self, NoticeCommand, NoticeEvent, NoticeKind, NoticeState, Series, Subject, decide, report_after_interview,
 };
 use bishui_domain::period::Period;
 use bishui_domain::plan::rules::Approval;
@@ -18,38 +18,40 @@ use bishui_infra::codec;
 use bishui_infra::event_log::{Recorded, StreamVersion};
 
 use crate::error::OfficeError;
-use crate::office::Office;
+use crate::office::{Office, drafted_notice};
 use crate::records::{Draft, stream};
 
-pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
-    match codec::decode(cause)? {
-        Event::County(event) => {
-            let county = super::county_of(cause)?;
-            let drafting = Drafting { office, cause, county };
-            drafting.follow(event).await
+pub(super) async fn step(office: &Office, causes: &[&Recorded], draft: &mut Draft) -> Result<(), OfficeError> {
+    for cause in causes {
+        match office.records.whole(cause).await? {
+            Event::County(event) => {
+                let county = super::county_of(cause)?;
+                Drafting { office, cause, county, draft }.follow(event).await?;
+            }
+            Event::Notice(NoticeEvent::NoticeDrafted { .. }) => approve_if_automatic(office, cause, draft).await?,
+            Event::Notice(_)
+            | Event::Plan(_)
+            | Event::Readings(_)
+            | Event::Section(_)
+            | Event::Round(_)
+            | Event::Compensation(_)
+            | Event::Settlement(_)
+            | Event::Numbering(_)
+            | Event::Consumer(_)
+            | Event::Mail(_) => {}
         }
-        Event::Notice(NoticeEvent::NoticeDrafted { .. }) => approve_if_automatic(office, cause).await,
-        Event::Notice(_)
-        | Event::Plan(_)
-        | Event::Readings(_)
-        | Event::Section(_)
-        | Event::Round(_)
-        | Event::Compensation(_)
-        | Event::Settlement(_)
-        | Event::Numbering(_)
-        | Event::Consumer(_)
-        | Event::Mail(_) => Ok(Draft::default()),
     }
+    Ok(())
 }
 
-async fn approve_if_automatic(office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
+async fn approve_if_automatic(office: &Office, cause: &Recorded, draft: &mut Draft) -> Result<(), OfficeError> {
     let (book, _) = office.records.plan_book().await?;
     let planned = office.current_revision(&book)?.plan.rules.approval;
-    let Ok(id) = cause.stream.key().parse::<NoticeId>() else { return Ok(Draft::default()) };
+    let Ok(id) = cause.stream.key().parse::<NoticeId>() else { return Ok(()) };
     let (notice, _) = office.existing_notice(id).await?;
     match office.settings.approval.unwrap_or(planned) {
-        Approval::Automatic if notice.state == NoticeState::Drafted => office.approval(id).await,
-        Approval::Automatic | Approval::Required => Ok(Draft::default()),
+        Approval::Automatic if notice.state == NoticeState::Drafted => office.approve(id, draft).await,
+        Approval::Automatic | Approval::Required => Ok(()),
     }
 }
 
@@ -57,10 +59,11 @@ struct Drafting<'a> {
     office: &'a Office,
     cause: &'a Recorded,
     county: CountyId,
+    draft: &'a mut Draft,
 }
 
 impl Drafting<'_> {
-    async fn follow(&self, event: CountyEvent) -> Result<Draft, OfficeError> {
+    async fn follow(self, event: CountyEvent) -> Result<(), OfficeError> {
         match event {
             CountyEvent::Warning(event) => self.warning(event).await,
             CountyEvent::Interview(event) => self.interview(event).await,
@@ -72,18 +75,20 @@ impl Drafting<'_> {
             | CountyEvent::RoundJudged { .. }
             | CountyEvent::RoundRejudged { .. }
             | CountyEvent::InterviewScheduled { .. }
-            | CountyEvent::MinutesRecorded { .. } => Ok(Draft::default()),
+            | CountyEvent::MinutesRecorded { .. } => Ok(()),
         }
     }
 
-    async fn warning(&self, event: WarningEvent) -> Result<Draft, OfficeError> {
+    async fn warning(self, event: WarningEvent) -> Result<(), OfficeError> {
         let (period, sections) = match event {
-            WarningEvent::WarningNoticeRaised { period, sections } => {
+            WarningEvent::WarningNoticeRaised { period, sections, .. } => {
                 let subject = Subject::Round { period, sections };
-                return Ok(self.drafted(NoticeKind::WarningNotice, subject, None));
+                return self.add(NoticeKind::WarningNotice, subject, None).await;
             }
-            WarningEvent::WarningNoticeSupplemented { period, sections } => (period, sections),
+            WarningEvent::WarningNoticeSupplemented { period, sections, .. } => (period, sections),
             WarningEvent::WarningNoticeWithdrawn { period } => (period, vec![]),
+            // Read with the event it belongs to.
+            WarningEvent::SectionsListed { .. } => return Ok(()),
         };
         let withdrawn = sections.is_empty();
         let subject = Subject::Round { period, sections };
@@ -91,31 +96,31 @@ impl Drafting<'_> {
         self.correct(Series::Warning, period, withdrawn, subject, kinds).await
     }
 
-    async fn interview(&self, event: InterviewEvent) -> Result<Draft, OfficeError> {
+    async fn interview(self, event: InterviewEvent) -> Result<(), OfficeError> {
         let (raised_by, grounds, withdrawn) = match event {
-            InterviewEvent::InterviewRequired { raised_by, grounds } => {
+            InterviewEvent::InterviewRequired { raised_by, grounds, .. } => {
                 let subject = Subject::Interview { raised_by, grounds };
-                return Ok(self.drafted(NoticeKind::InterviewNotice, subject, None));
+                return self.add(NoticeKind::InterviewNotice, subject, None).await;
             }
-            InterviewEvent::InterviewGroundsChanged { raised_by, grounds } => (raised_by, grounds, false),
+            InterviewEvent::InterviewGroundsChanged { raised_by, grounds, .. } => (raised_by, grounds, false),
             InterviewEvent::InterviewCancelled { raised_by } => (raised_by, vec![], true),
-            // A meeting was held: nothing is announced any more.
-            InterviewEvent::InterviewSuperseded { .. } | InterviewEvent::MeetingReassigned { .. } => {
-                return Ok(Draft::default());
-            }
+            // A meeting was held: nothing is announced any more. Further grounds are read with the event before.
+            InterviewEvent::InterviewSuperseded { .. }
+            | InterviewEvent::MeetingReassigned { .. }
+            | InterviewEvent::GroundsListed { .. } => return Ok(()),
         };
         let (county, _) = self.office.records.county(&self.county).await?;
         if county.interviews.meetings.iter().any(|meeting| meeting.answers_for == Some(raised_by)) {
-            return Ok(Draft::default());
+            return Ok(());
         }
         let subject = Subject::Interview { raised_by, grounds };
         let kinds = [NoticeKind::InterviewNotice, NoticeKind::InterviewSupplement, NoticeKind::InterviewCancellation];
         self.correct(Series::Interview, raised_by, withdrawn, subject, kinds).await
     }
 
-    async fn proposal(&self, year: i16) -> Result<Draft, OfficeError> {
+    async fn proposal(self, year: i16) -> Result<(), OfficeError> {
         let (county, _) = self.office.records.county(&self.county).await?;
-        let Some(proposal) = county.proposals.by_year.get(&year) else { return Ok(Draft::default()) };
+        let Some(proposal) = county.proposals.by_year.get(&year) else { return Ok(()) };
         let numbers = proposal.decided_on.iter().map(|number| *number as usize);
         let meetings: Vec<_> = numbers.filter_map(|number| county.interviews.meetings.get(number)).collect();
         let subject = Subject::Proposal {
@@ -124,49 +129,43 @@ impl Drafting<'_> {
             grounds: meetings.iter().flat_map(|meeting| grounds_of(&county, meeting.answers_for)).collect(),
             basis: proposal.basis.clone(),
         };
-        Ok(self.drafted(NoticeKind::AccountabilityProposal, subject, None))
+        self.add(NoticeKind::AccountabilityProposal, subject, None).await
     }
 
     /// The report after an interview is due on the notice that called for it.
-    async fn report_duty(&self, raised_by: Period, held_on: jiff::civil::Date) -> Result<Draft, OfficeError> {
-        let mut draft = Draft::default();
+    async fn report_duty(self, raised_by: Period, held_on: jiff::civil::Date) -> Result<(), OfficeError> {
         let (book, _) = self.office.records.plan_book().await?;
         let rules = &self.office.current_revision(&book)?.plan.rules;
-        let thread = self.thread(Series::Interview, raised_by).await?;
-        for id in thread {
+        for id in self.thread(Series::Interview, raised_by).await? {
             let (notice, version) = self.office.existing_notice(id).await?;
             let open = !matches!(notice.state, NoticeState::Drafted | NoticeState::Withdrawn | NoticeState::Closed);
             if notice.kind == NoticeKind::InterviewNotice && open {
                 let duty = report_after_interview(held_on, rules, &self.office.calendar);
-                draft.write(stream::notice(id), version, decide(&notice, NoticeCommand::SetDuty { duty })?);
+                self.draft.write(stream::notice(id), version, decide(&notice, NoticeCommand::SetDuty { duty })?);
             }
         }
-        Ok(draft)
+        Ok(())
     }
 
-    /// The notice drafted for the cause.
-    fn drafted(&self, kind: NoticeKind, subject: Subject, refers_to: Option<NoticeId>) -> Draft {
-        let mut draft = Draft::default();
-        self.add(&mut draft, kind, subject, refers_to);
-        draft
-    }
-
-    fn add(&self, draft: &mut Draft, kind: NoticeKind, subject: Subject, refers_to: Option<NoticeId>) {
-        let id = notice_of(self.cause);
-        let drafted = NoticeEvent::NoticeDrafted { kind, county: self.county.clone(), subject, refers_to };
-        draft.write(stream::notice(id), StreamVersion(0), [drafted]);
+    /// Drafts the notice of the cause, once.
+    async fn add(self, kind: NoticeKind, subject: Subject, refers_to: Option<NoticeId>) -> Result<(), OfficeError> {
+        let stream = stream::notice(drafted_notice(self.cause.id));
+        let drafted = self.office.records.version(&stream).await?;
+        if drafted == StreamVersion(0) {
+            self.draft.write(stream, drafted, notice::draft(kind, &self.county, subject, refers_to));
+        }
+        Ok(())
     }
 
     /// Corrects what stands: `kinds` are the notice, its supplement and its withdrawal.
     async fn correct(
-        &self,
+        self,
         series: Series,
         period: Period,
         withdrawn: bool,
         subject: Subject,
         [notice, supplement, withdrawal]: [NoticeKind; 3],
-    ) -> Result<Draft, OfficeError> {
-        let mut draft = Draft::default();
+    ) -> Result<(), OfficeError> {
         let mut sent = None;
         for id in self.thread(series, period).await? {
             let (standing, _) = self.office.existing_notice(id).await?;
@@ -177,16 +176,15 @@ impl Drafting<'_> {
             }
             // Whatever was not sent is replaced; what was sent ceases only when it is withdrawn as a whole.
             if !over && (!left || withdrawn) {
-                self.office.withdraw(id, "更正", &mut draft).await?;
+                self.office.withdraw(id, "更正", self.draft).await?;
             }
         }
         match (withdrawn, sent) {
-            (true, None) => {}
-            (true, Some(id)) => self.add(&mut draft, withdrawal, subject, Some(id)),
-            (false, Some(id)) => self.add(&mut draft, supplement, subject, Some(id)),
-            (false, None) => self.add(&mut draft, notice, subject, None),
+            (true, None) => Ok(()),
+            (true, Some(id)) => self.add(withdrawal, subject, Some(id)).await,
+            (false, Some(id)) => self.add(supplement, subject, Some(id)).await,
+            (false, None) => self.add(notice, subject, None).await,
         }
-        Ok(draft)
     }
 
     /// The notices about `period` since it was last raised, before the cause.
@@ -196,14 +194,14 @@ impl Drafting<'_> {
         for recorded in events.iter().filter(|recorded| recorded.version < self.cause.version) {
             let Event::County(event) = codec::decode(recorded)? else { continue };
             match link(&event, series, period) {
-                Some(Link::Raised) => thread = vec![notice_of(recorded)],
-                Some(Link::Changed) => thread.push(notice_of(recorded)),
+                Some(Link::Raised) => thread = vec![drafted_notice(recorded.id)],
+                Some(Link::Changed) => thread.push(drafted_notice(recorded.id)),
                 None => {}
             }
         }
         let mut existing = Vec::new();
         for id in thread {
-            if self.office.records.notice(id).await?.0.is_some() {
+            if self.office.records.version(&stream::notice(id)).await? > StreamVersion(0) {
                 existing.push(id);
             }
         }
@@ -223,19 +221,18 @@ fn link(event: &CountyEvent, series: Series, period: Period) -> Option<Link> {
             WarningEvent::WarningNoticeRaised { period: of, .. } => (*of == period).then_some(Link::Raised),
             WarningEvent::WarningNoticeSupplemented { period: of, .. }
             | WarningEvent::WarningNoticeWithdrawn { period: of } => (*of == period).then_some(Link::Changed),
+            WarningEvent::SectionsListed { .. } => None,
         },
         (CountyEvent::Interview(event), Series::Interview) => match event {
             InterviewEvent::InterviewRequired { raised_by, .. } => (*raised_by == period).then_some(Link::Raised),
             InterviewEvent::InterviewGroundsChanged { raised_by, .. }
             | InterviewEvent::InterviewCancelled { raised_by } => (*raised_by == period).then_some(Link::Changed),
-            InterviewEvent::InterviewSuperseded { .. } | InterviewEvent::MeetingReassigned { .. } => None,
+            InterviewEvent::InterviewSuperseded { .. }
+            | InterviewEvent::MeetingReassigned { .. }
+            | InterviewEvent::GroundsListed { .. } => None,
         },
         (_, Series::Warning | Series::Interview | Series::Proposal) => None,
     }
-}
-
-fn notice_of(cause: &Recorded) -> NoticeId {
-    NoticeId::derived(cause.id, "notice")
 }
 
 fn grounds_of(county: &County, raised_by: Option<Period>) -> Vec<Ground> {

@@ -1,21 +1,17 @@
-//! Escalation process: after each fact of a county, what the record demands and is not recorded yet (R4–R6, R8).
+//! Escalation process: after the facts of a county, what the record demands and is not recorded yet (R4–R6, R8).
 
+use bishui_domain::county::CountyEvent;
 use bishui_domain::escalation::decide;
-use bishui_domain::event::Event;
-use bishui_infra::codec;
 use bishui_infra::event_log::Recorded;
 
 use crate::error::OfficeError;
 use crate::office::Office;
-use crate::records::Draft;
+use crate::records::{Draft, stream};
 
-pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
-    let mut draft = Draft::default();
-    let Event::County(event) = codec::decode(cause)? else { return Ok(draft) };
-    if event.is_fact() {
-        let county = super::county_of(cause)?;
+pub(super) async fn step(office: &Office, causes: &[&Recorded], draft: &mut Draft) -> Result<(), OfficeError> {
+    for county in super::counties_of(causes, CountyEvent::is_fact)? {
         let (state, version) = office.records.county(&county).await?;
-        draft.write(cause.stream.clone(), version, decide(&state));
+        draft.write(stream::county(&county), version, decide(&state));
     }
-    Ok(draft)
+    Ok(())
 }

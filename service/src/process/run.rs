@@ -15,6 +15,8 @@ use crate::records::{Draft, stream};
 const PAGE: usize = 500;
 /// Times a step is decided again when another writer was first.
 const ATTEMPTS_MAX: usize = 20;
+/// Times a step that answers several events is decided again, before each is answered by itself.
+const ATTEMPTS_TOGETHER: usize = 3;
 
 /// Gives every process its turn until none has anything left to do. A process that stops at an event does not hold up
 /// the others.
@@ -49,7 +51,8 @@ impl Turn<'_> {
         loop {
             let stopped = self.office.stops.of(self.process).is_some_and(|tried| tried.position.0 == done.0 + 1);
             let most = if stopped { 1 } else { PAGE };
-            let (causes, last) = select(log.as_ref(), done, most, |kind| self.process.concerns(kind)).await?;
+            let (causes, last) =
+                select(log.as_ref(), (done, Position(u64::MAX)), most, |kind| self.process.concerns(kind)).await?;
             if last == done {
                 return Ok(progressed);
             }
@@ -69,24 +72,55 @@ impl Turn<'_> {
     async fn pass(self, causes: &[Recorded], last: Position) -> Result<Position, OfficeError> {
         let Self { office, process, .. } = self;
         let (file, _) = office.records.consumer(&process.to_string()).await?;
-        for cause in causes.iter().filter(|cause| !file.skips(cause.position.0)) {
-            let before = Position(cause.position.0 - 1);
-            if !office.stops.may_try(process, cause.position, file.retries, office.now()) {
-                return Ok(before);
+        let causes: Vec<_> = causes.iter().filter(|cause| !file.skips(cause.position.0)).collect();
+        for of_one_batch in causes.chunk_by(|one, next| one.batch == next.batch) {
+            if self.answer_together(of_one_batch).await? {
+                continue;
             }
-            match self.take_step(cause).await {
-                Ok(()) => {}
-                Err(error) if error.lies_in_the_event() => {
-                    self.stop(cause, &file, &error).await?;
-                    return Ok(before);
+            for cause in of_one_batch {
+                if !self.answer(cause, &file).await? {
+                    return Ok(Position(cause.position.0 - 1));
                 }
-                Err(error) => return Err(error),
             }
         }
         if office.stops.of(process).is_some_and(|tried| tried.position <= last) {
             office.stops.passed(process);
         }
         Ok(last)
+    }
+
+    /// Answers the events of one batch in one step; false where that cannot be, and each is answered by itself, so that
+    /// the one it cannot get past is known.
+    async fn answer_together(self, causes: &[&Recorded]) -> Result<bool, OfficeError> {
+        if causes.len() < 2 || self.office.stops.of(self.process).is_some() {
+            return Ok(false);
+        }
+        match self.take_step(causes, ATTEMPTS_TOGETHER).await {
+            Err(error) if error.lies_in_the_event() => Ok(false),
+            taken => taken,
+        }
+    }
+
+    /// Answers an event; false when the process has stopped at it.
+    async fn answer(self, cause: &Recorded, file: &ConsumerFile) -> Result<bool, OfficeError> {
+        let Self { office, process, .. } = self;
+        if !office.stops.may_try(process, cause.position, file.retries, office.now()) {
+            return Ok(false);
+        }
+        match self.take_step(&[cause], ATTEMPTS_MAX).await {
+            Ok(true) => Ok(true),
+            Ok(false) => {
+                let position = cause.position;
+                let what =
+                    format!("other writers were first at every attempt of process {process} at event {position}");
+                Err(LogError::Unavailable { what, source: None }.into())
+            }
+            Err(error) if error.lies_in_the_event() => {
+                self.stop(cause, file, &error).await?;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Records once that the process cannot get past an event, and when it is tried again.
@@ -123,37 +157,40 @@ impl Turn<'_> {
         }
     }
 
-    async fn take_step(self, cause: &Recorded) -> Result<(), OfficeError> {
+    /// Records the step that answers these events of one batch; false when other writers were first at every attempt.
+    async fn take_step(self, causes: &[&Recorded], attempts: usize) -> Result<bool, OfficeError> {
         let Self { office, process, lease } = self;
-        let id = Uuid::new_v5(&cause.id, process.to_string().as_bytes());
-        let key = format!("process/{process}/{}", cause.id);
-        for _ in 0..ATTEMPTS_MAX {
-            let draft = process.step(office, cause).await?;
+        let (Some(first), Some(last)) = (causes.first(), causes.last()) else { return Ok(true) };
+        // The step that answers one event is known by that event alone.
+        let name = if causes.len() == 1 { process.to_string() } else { format!("{process}/{}", first.id) };
+        let id = Uuid::new_v5(&last.id, name.as_bytes());
+        let key = format!("process/{name}/{}", last.id);
+        for _ in 0..attempts {
+            let mut draft = Draft::default();
+            process.step(office, causes, &mut draft).await?;
             if draft.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
             let batch = Batch {
                 id,
                 recorded_at: office.now(),
                 actor: process.checkpoint(),
-                causation: Some(cause.id),
-                correlation: cause.correlation,
-                idempotency: Some(Idempotency { key: key.clone(), request: cause.id }),
+                causation: Some(last.id),
+                correlation: last.correlation,
+                idempotency: Some(Idempotency { key: key.clone(), request: last.id }),
                 lease: Some(lease.clone()),
                 writes: draft.into_writes(),
             };
             match office.log().append(batch).await {
                 Ok(appended) => {
-                    let (first, last) = (appended.first.0, appended.last.0);
-                    tracing::info!(%process, causation = %cause.id, correlation = ?cause.correlation, first, last, "a step is recorded");
-                    return Ok(());
+                    let (first, last, correlation) = (appended.first.0, appended.last.0, last.correlation);
+                    tracing::info!(%process, causes = causes.len(), ?correlation, first, last, "a step is recorded");
+                    return Ok(true);
                 }
                 Err(LogError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        let what =
-            format!("other writers were first at every attempt of process {process} at event {}", cause.position);
-        Err(LogError::Unavailable { what, source: None }.into())
+        Ok(false)
     }
 }

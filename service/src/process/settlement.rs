@@ -1,5 +1,7 @@
 //! Settlement process: an ordered settlement follows the record; a late payment or a correction makes it anew (R7).
 
+use std::collections::BTreeSet;
+
 use bishui_domain::compensation::CompensationEvent;
 use bishui_domain::event::Event;
 use bishui_domain::money::Fen;
@@ -15,16 +17,19 @@ use crate::error::OfficeError;
 use crate::office::Office;
 use crate::records::{Draft, stream};
 
-pub(super) async fn step(office: &Office, cause: &Recorded) -> Result<Draft, OfficeError> {
-    let mut draft = Draft::default();
-    for year in years(office, cause).await? {
+pub(super) async fn step(office: &Office, causes: &[&Recorded], draft: &mut Draft) -> Result<(), OfficeError> {
+    let mut affected = BTreeSet::new();
+    for cause in causes {
+        affected.extend(years(office, cause).await?);
+    }
+    for year in affected {
         let (file, version) = office.records.settlement(year).await?;
         if file.provincial_payable.is_some() {
-            let basis = basis(office, year, &mut draft).await?;
+            let basis = basis(office, year, draft).await?;
             draft.write(stream::settlement(year), version, file.decide(&basis));
         }
     }
-    Ok(draft)
+    Ok(())
 }
 
 /// The years whose settlement may depend on an event.
@@ -69,7 +74,7 @@ pub(crate) async fn basis(office: &Office, year: i16, draft: &mut Draft) -> Resu
     draft.require(stream::plan(), plan_version);
     let revision = Month::new(year, 12).and_then(|last| book.in_force(last)).ok_or(Refusal::NoPlanInForce)?;
     let months = months_of(year);
-    let mut met = std::collections::BTreeSet::new();
+    let mut met = BTreeSet::new();
     for section in revision.plan.active_sections(&months).into_iter().filter(|section| section.kind.is_charged()) {
         let dossier = office.records.dossier(&section.id, &months, draft).await?;
         if meets_annual_target(&book, revision, section, year, &dossier) {

@@ -11,19 +11,20 @@ use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, SectionId};
 use bishui_domain::money::Fen;
 use bishui_domain::notice::{NoticeEvent, NumberingEvent, Subject};
+use bishui_domain::parts::InParts;
 use bishui_domain::period::{Month, Period};
 use bishui_domain::round::{Judged, RoundEvent, SectionEvent, judge, rejudge};
 use bishui_domain::settlement::{SettlementBasis, SettlementEvent, meets_annual_target, months_of, rewarded_counties};
 use bishui_domain::verdict::SectionVerdict;
-use bishui_infra::event_log::{Position, Recorded};
+use bishui_infra::event_log::{EventRef, Position};
 
 use super::Replayed;
 use super::state::{CountyDesk, State, announced_as};
 use crate::process::Process;
 
 /// Checks one recorded event against the state before it.
-pub(super) fn check(state: &mut State, replayed: &mut Replayed, recorded: &Recorded, event: &Event) {
-    let key = recorded.stream.key();
+pub(super) fn check(state: &mut State, replayed: &mut Replayed, recorded: &EventRef<'_>, event: &Event) {
+    let key = recorded.key();
     match event {
         Event::Section(SectionEvent::SectionAssessed(judged)) => {
             let expected = assessed(state, key, judged).map(SectionEvent::SectionAssessed).map(Event::from);
@@ -38,17 +39,16 @@ pub(super) fn check(state: &mut State, replayed: &mut Replayed, recorded: &Recor
             replayed.compare(recorded, expected.as_ref(), event);
         }
         Event::County(decided) => check_county(state, replayed, recorded, decided),
-        Event::Compensation(CompensationEvent::Charged(_) | CompensationEvent::ChargeReversed(_)) => {
+        Event::Compensation(CompensationEvent::Charged { .. } | CompensationEvent::ChargeReversed { .. }) => {
             let Some(desk) = desk(state, key) else { return };
             if desk.compensation.is_empty() {
-                let due = compensation::decide(&desk.county, &desk.account);
-                desk.compensation = due.into_iter().map(Event::from).collect();
+                desk.compensation = whole(compensation::decide(&desk.county, &desk.account));
             }
             let expected = desk.compensation.pop_front();
             replayed.compare(recorded, expected.as_ref(), event);
         }
-        Event::Settlement(SettlementEvent::SettlementMade(made)) => {
-            let expected = settled(state, made.year);
+        Event::Settlement(SettlementEvent::SettlementMade { settlement, .. }) => {
+            let expected = settled(state, settlement.year);
             replayed.compare(recorded, expected.as_ref(), event);
         }
         Event::Numbering(NumberingEvent::NumberAssigned { notice, .. }) => {
@@ -109,7 +109,7 @@ fn published(state: &State, event: &Event) -> Option<Event> {
     Some(Event::from(RoundEvent::RoundPublished { period, revision, declare_rest, met, unmet, unassessed }))
 }
 
-fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &Recorded, decided: &CountyEvent) {
+fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &EventRef<'_>, decided: &CountyEvent) {
     let event = Event::from(decided.clone());
     match decided {
         CountyEvent::RoundJudged { period, part, parts, verdicts, .. } => {
@@ -130,9 +130,9 @@ fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &Recorded,
         | CountyEvent::MinutesRecorded { .. }
         | CountyEvent::ImpactDetermined { .. } => {}
         CountyEvent::Warning(_) | CountyEvent::Interview(_) | CountyEvent::Proposal(_) => {
-            let Some(desk) = desk(state, recorded.stream.key()) else { return };
+            let Some(desk) = desk(state, recorded.key()) else { return };
             if desk.escalation.is_empty() {
-                desk.escalation = escalation::decide(&desk.county).into_iter().map(Event::from).collect();
+                desk.escalation = whole(escalation::decide(&desk.county));
             }
             let expected = desk.escalation.pop_front();
             replayed.compare(recorded, expected.as_ref(), &event);
@@ -140,7 +140,7 @@ fn check_county(state: &mut State, replayed: &mut Replayed, recorded: &Recorded,
         }
     }
     // A fact that arrives while decisions are outstanding: those were never recorded.
-    if let Some(desk) = desk(state, recorded.stream.key()) {
+    if let Some(desk) = desk(state, recorded.key()) {
         report_outstanding(desk, replayed);
     }
 }
@@ -168,21 +168,21 @@ fn settled(state: &State, year: i16) -> Option<Event> {
         reward: revision.plan.rules.reward,
         rewarded: rewarded_counties(revision, year, meets),
     };
-    state.settlements.get(&year)?.decide(&basis).into_iter().next().map(Event::from)
+    whole(state.settlements.get(&year)?.decide(&basis)).pop_front()
 }
 
 /// The draft of a notice that was raised: it must say what its cause says. Corrections depend on what had been sent.
-fn drafted(state: &State, recorded: &Recorded, event: &Event) -> Option<Event> {
-    let Event::Notice(NoticeEvent::NoticeDrafted { kind, county, subject, refers_to }) = event else { return None };
-    let Event::County(cause) = state.causes.get(&recorded.causation?)? else { return None };
+fn drafted(state: &State, recorded: &EventRef<'_>, event: &Event) -> Option<Event> {
+    let Event::Notice(NoticeEvent::NoticeDrafted { kind, county, subject, refers_to, .. }) = event else { return None };
+    let (_, cause) = state.causes.get(&recorded.key().parse().ok()?)?;
     let subject = match cause {
         CountyEvent::Warning(
-            WarningEvent::WarningNoticeRaised { period, sections }
-            | WarningEvent::WarningNoticeSupplemented { period, sections },
+            WarningEvent::WarningNoticeRaised { period, sections, .. }
+            | WarningEvent::WarningNoticeSupplemented { period, sections, .. },
         ) => Subject::Round { period: *period, sections: sections.clone() },
         CountyEvent::Interview(
-            escalation::interview::InterviewEvent::InterviewRequired { raised_by, grounds }
-            | escalation::interview::InterviewEvent::InterviewGroundsChanged { raised_by, grounds },
+            escalation::interview::InterviewEvent::InterviewRequired { raised_by, grounds, .. }
+            | escalation::interview::InterviewEvent::InterviewGroundsChanged { raised_by, grounds, .. },
         ) => Subject::Interview { raised_by: *raised_by, grounds: grounds.clone() },
         CountyEvent::Warning(_)
         | CountyEvent::Interview(_)
@@ -194,7 +194,24 @@ fn drafted(state: &State, recorded: &Recorded, event: &Event) -> Option<Event> {
         | CountyEvent::MinutesRecorded { .. }
         | CountyEvent::ImpactDetermined { .. } => subject.clone(),
     };
-    Some(NoticeEvent::NoticeDrafted { kind: *kind, county: county.clone(), subject, refers_to: *refers_to }.into())
+    let (kind, county, refers_to) = (*kind, county.clone(), *refers_to);
+    Some(NoticeEvent::NoticeDrafted { kind, county, subject, refers_to, parts: 0 }.into())
+}
+
+/// The decisions of these events, each with its parts: how a decision was divided is none of its own.
+fn whole<E: Into<Event>>(events: Vec<E>) -> VecDeque<Event> {
+    let mut decided: VecDeque<Event> = VecDeque::new();
+    for event in events.into_iter().map(Into::into) {
+        match decided.back_mut() {
+            Some(before) => {
+                if let Err(next) = before.join(event) {
+                    decided.push_back(next);
+                }
+            }
+            None => decided.push_back(event),
+        }
+    }
+    decided
 }
 
 fn report_outstanding(desk: &mut CountyDesk, replayed: &mut Replayed) {
@@ -212,13 +229,12 @@ fn report_outstanding(desk: &mut CountyDesk, replayed: &mut Replayed) {
 pub(super) fn check_nothing_is_missing(state: &mut State, replayed: &mut Replayed) {
     for desk in state.counties.values_mut() {
         if desk.escalation.is_empty() {
-            desk.escalation = escalation::decide(&desk.county).into_iter().map(Event::from).collect();
+            desk.escalation = whole(escalation::decide(&desk.county));
         }
         let last_fact = desk.last_fact.as_ref().map(|fact| fact.position);
         leave_out(&mut desk.escalation, replayed, Process::Escalation, last_fact);
         if desk.compensation.is_empty() {
-            desk.compensation =
-                compensation::decide(&desk.county, &desk.account).into_iter().map(Event::from).collect();
+            desk.compensation = whole(compensation::decide(&desk.county, &desk.account));
         }
         leave_out(&mut desk.compensation, replayed, Process::Compensation, desk.last_judged);
         report_outstanding(desk, replayed);
@@ -233,9 +249,9 @@ pub(super) fn check_nothing_is_missing(state: &mut State, replayed: &mut Replaye
             }
         }
     }
-    for raised in state.unannounced.values() {
-        let Some(Event::County(event)) = state.causes.get(&raised.id) else { continue };
-        if let Some(draft) = announced_as(raised.stream.key(), event) {
+    for (raised, event) in state.causes.values() {
+        let county = raised.stream.split_once('/').map_or("", |(_, county)| county);
+        if let Some(draft) = announced_as(county, event) {
             if replayed.skips(Process::Drafting).any(|skipped| skipped == raised.position) {
                 replayed.left_out += 1;
             } else {

@@ -8,14 +8,16 @@ use bishui_domain::escalation::interview::InterviewEvent;
 use bishui_domain::escalation::warning_notice::WarningEvent;
 use bishui_domain::event::Event;
 use bishui_domain::ids::{CountyId, NoticeId, SectionId};
-use bishui_domain::notice::{NoticeEvent, NoticeKind, Numbering, NumberingEvent, Subject};
+use bishui_domain::notice::{NoticeEvent, NoticeKind, Numbering, Subject};
 use bishui_domain::period::{Month, Period};
 use bishui_domain::plan::book::PlanBook;
 use bishui_domain::readings::MonthReadings;
 use bishui_domain::round::{Dossier, SectionFile};
 use bishui_domain::settlement::SettlementFile;
-use bishui_infra::event_log::{Position, Recorded};
-use uuid::Uuid;
+use bishui_infra::event_log::{EventRef, Position};
+
+use crate::office::drafted_notice;
+use crate::records::stream;
 
 /// A county's record with the decisions that its facts still call for.
 #[derive(Default)]
@@ -26,9 +28,22 @@ pub(super) struct CountyDesk {
     pub(super) escalation: VecDeque<Event>,
     pub(super) compensation: VecDeque<Event>,
     /// The last fact, after which they should stand.
-    pub(super) last_fact: Option<Recorded>,
+    pub(super) last_fact: Option<Place>,
     /// Where it was judged last, which is what charges answer.
     pub(super) last_judged: Option<Position>,
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) position: Position,
+    pub(super) stream: String,
+}
+
+impl Place {
+    fn of(recorded: &EventRef<'_>) -> Self {
+        Self { position: recorded.position, stream: recorded.stream.to_owned() }
+    }
 }
 
 /// The state of everything, in memory.
@@ -36,29 +51,25 @@ pub(super) struct CountyDesk {
 pub(super) struct State {
     pub(super) book: PlanBook,
     pub(super) sections: HashMap<SectionId, SectionFile>,
-    pub(super) readings: HashMap<SectionId, BTreeMap<Month, (MonthReadings, u64)>>,
+    /// Readings with the version of their stream, by the key of its name.
+    pub(super) readings: HashMap<String, (MonthReadings, u64)>,
     pub(super) counties: BTreeMap<CountyId, CountyDesk>,
     pub(super) settlements: BTreeMap<i16, SettlementFile>,
     /// The last event of each settlement, after which a missing one should stand.
-    pub(super) settlement_events: BTreeMap<i16, Recorded>,
+    pub(super) settlement_events: BTreeMap<i16, Place>,
     pub(super) numbering: HashMap<String, Numbering>,
-    /// The number given to each notice, with its stream.
-    pub(super) numbers: HashMap<NoticeId, (String, u32)>,
-    /// Decisions of counties by event id: a notice must say what its cause says.
-    pub(super) causes: HashMap<Uuid, Event>,
-    /// Warnings raised and interviews required whose notice has not been met yet.
-    pub(super) unannounced: HashMap<Uuid, Recorded>,
+    /// What counties' records call for, by the notice that is drafted for it and that has not been met yet.
+    pub(super) causes: HashMap<NoticeId, (Place, CountyEvent)>,
 }
 
 impl State {
     /// Takes in an event after it was checked.
-    pub(super) fn take(&mut self, recorded: &Recorded, event: &Event) {
-        let key = recorded.stream.key();
+    pub(super) fn take(&mut self, recorded: &EventRef<'_>, event: &Event) {
+        let key = recorded.key();
         match event {
             Event::Plan(event) => self.book = std::mem::take(&mut self.book).evolve(event),
             Event::Readings(event) => {
-                let Some((section, month)) = section_month(key) else { return };
-                let entry = self.readings.entry(section).or_default().entry(month).or_default();
+                let entry = self.readings.entry(key.to_owned()).or_default();
                 *entry = (std::mem::take(&mut entry.0).evolve(event), recorded.version.0);
             }
             Event::Section(event) => {
@@ -71,15 +82,15 @@ impl State {
                 let desk = self.counties.entry(county).or_default();
                 desk.county = std::mem::take(&mut desk.county).evolve(event);
                 if event.is_fact() {
-                    desk.last_fact = Some(recorded.clone());
+                    desk.last_fact = Some(Place::of(recorded));
                 }
+                // The verdicts of a round, the bulk of a county's record, call for no notice by themselves.
                 if matches!(event, CountyEvent::RoundJudged { .. } | CountyEvent::RoundRejudged { .. }) {
                     desk.last_judged = Some(recorded.position);
+                } else {
+                    let cause = (Place::of(recorded), event.clone());
+                    self.causes.insert(drafted_notice(recorded.id()), cause);
                 }
-                if announced_as(key, event).is_some() {
-                    self.unannounced.insert(recorded.id, recorded.clone());
-                }
-                self.causes.insert(recorded.id, Event::County(event.clone()));
             }
             Event::Compensation(event) => {
                 let Ok(county) = key.parse::<CountyId>() else { return };
@@ -88,19 +99,18 @@ impl State {
             }
             Event::Settlement(event) => {
                 let Ok(year) = key.parse::<i16>() else { return };
-                self.settlement_events.insert(year, recorded.clone());
+                self.settlement_events.insert(year, Place::of(recorded));
                 let file = self.settlements.entry(year).or_default();
                 *file = std::mem::take(file).evolve(event);
             }
             Event::Numbering(event) => {
-                if let NumberingEvent::NumberAssigned { number, notice } = event {
-                    self.numbers.insert(*notice, (key.to_owned(), *number));
-                }
                 let numbering = self.numbering.entry(key.to_owned()).or_default();
                 *numbering = std::mem::take(numbering).evolve(event);
             }
             Event::Notice(NoticeEvent::NoticeDrafted { .. }) => {
-                recorded.causation.and_then(|cause| self.unannounced.remove(&cause));
+                if let Ok(notice) = key.parse::<NoticeId>() {
+                    self.causes.remove(&notice);
+                }
             }
             Event::Round(_) | Event::Notice(_) | Event::Mail(_) | Event::Consumer(_) => {}
         }
@@ -108,10 +118,9 @@ impl State {
 
     /// A section's file and its readings of `months`.
     pub(super) fn dossier(&self, section: &SectionId, months: &[Month]) -> Dossier {
-        let known = self.readings.get(section);
         let reading = |month: &Month| {
-            let readings = known.and_then(|readings| readings.get(month)).cloned().unwrap_or_default();
-            (*month, readings)
+            let readings = self.readings.get(stream::readings(section, *month).key());
+            (*month, readings.cloned().unwrap_or_default())
         };
         Dossier {
             file: self.sections.get(section).cloned().unwrap_or_default(),
@@ -121,17 +130,17 @@ impl State {
 
     /// The section's assessment of a round as it stands.
     pub(super) fn judged(&self, section: &SectionId, period: Period) -> Option<&bishui_domain::round::Judged> {
-        self.sections.get(section)?.judged.get(&period)
+        Some(&self.sections.get(section)?.rounds.get(&period)?.judged)
     }
 }
 
 /// The notice that a decision of a county always calls for; corrections call for one only where something was sent.
 pub(super) fn announced_as(county: &str, event: &CountyEvent) -> Option<NoticeEvent> {
     let (kind, subject) = match event {
-        CountyEvent::Warning(WarningEvent::WarningNoticeRaised { period, sections }) => {
+        CountyEvent::Warning(WarningEvent::WarningNoticeRaised { period, sections, .. }) => {
             (NoticeKind::WarningNotice, Subject::Round { period: *period, sections: sections.clone() })
         }
-        CountyEvent::Interview(InterviewEvent::InterviewRequired { raised_by, grounds }) => {
+        CountyEvent::Interview(InterviewEvent::InterviewRequired { raised_by, grounds, .. }) => {
             (NoticeKind::InterviewNotice, Subject::Interview { raised_by: *raised_by, grounds: grounds.clone() })
         }
         CountyEvent::Warning(_)
@@ -144,10 +153,5 @@ pub(super) fn announced_as(county: &str, event: &CountyEvent) -> Option<NoticeEv
         | CountyEvent::MinutesRecorded { .. }
         | CountyEvent::ImpactDetermined { .. } => return None,
     };
-    Some(NoticeEvent::NoticeDrafted { kind, county: county.parse().ok()?, subject, refers_to: None })
-}
-
-fn section_month(key: &str) -> Option<(SectionId, Month)> {
-    let (section, month) = key.rsplit_once('/')?;
-    Some((section.parse().ok()?, month.parse().ok()?))
+    Some(NoticeEvent::NoticeDrafted { kind, county: county.parse().ok()?, subject, refers_to: None, parts: 0 })
 }

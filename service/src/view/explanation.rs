@@ -176,7 +176,7 @@ pub async fn explain(
     let missing = || not_found("an assessment of this section in this period");
     let (book, _) = office.records().plan_book().await?;
     let (file, _) = office.records().section(section).await?;
-    let published = file.judged.get(&period);
+    let published = file.rounds.get(&period).map(|round| &round.judged);
     let (revision, entry) = match published {
         Some(judged) => {
             let revision = book.revision(judged.revision).ok_or_else(missing)?;

@@ -111,9 +111,11 @@ pub fn ledger(register: &Register, scope: &Scope, year: i16) -> Ledger {
     let (mut lines, mut debits, mut credits) = (Vec::new(), Vec::new(), Vec::new());
     for line in register.ledger.iter().filter(|line| line.entry.year == year && scope.sees(&line.county)) {
         let (what, sections) = match &line.event {
-            CompensationEvent::Charged(charge) => ("charge", charge.sections.clone()),
-            CompensationEvent::ChargeReversed(charge) => ("reversal", charge.sections.clone()),
+            CompensationEvent::Charged { charge, .. } => ("charge", charge.sections.clone()),
+            CompensationEvent::ChargeReversed { charge, .. } => ("reversal", charge.sections.clone()),
             CompensationEvent::PaymentReceived { .. } => ("payment", vec![]),
+            // No movement: it is joined to the line before.
+            CompensationEvent::SectionsListed { .. } => continue,
         };
         let balance: &mut i64 = balances.entry(&line.county).or_default();
         for (account, sign) in [(line.entry.debit, 1), (line.entry.credit, -1)] {

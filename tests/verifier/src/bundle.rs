@@ -9,8 +9,9 @@ use crate::note::{self, Key};
 use crate::sections::{FORMAT, Section, split, unseal};
 use crate::{Hash, Or as _, Rejected, reject, tree};
 
-/// The type of the events whose texts are documents.
-const DOCUMENT_KIND: &str = "mail.mail_queued";
+/// The types of the events whose texts are documents, with where the text stands.
+const DOCUMENTS: [(&str, &str); 2] =
+    [("mail.mail_queued", "/mail_queued/text"), ("mail.text_continued", "/text_continued/text")];
 
 /// What an accepted bundle holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,11 +112,12 @@ fn check_index(index: &Section<'_>, events: &[Event]) -> Result<(), Rejected> {
 
 /// Every text that an event queued as mail is there as a document, word for word, and nothing else.
 fn check_documents(documents: &[Section<'_>], events: &[Event]) -> Result<(), Rejected> {
-    let mut queued = events.iter().filter(|event| event.kind == DOCUMENT_KIND);
+    let place = |event: &Event| DOCUMENTS.iter().find(|(kind, _)| event.kind == *kind).map(|(_, place)| *place);
+    let mut queued = events.iter().filter_map(|event| Some((event, place(event)?)));
     for document in documents {
-        let event = queued.next().or_reject("a document belongs to no event")?;
+        let (event, place) = queued.next().or_reject("a document belongs to no event")?;
         let payload: Value = serde_json::from_str(&event.payload).or_reject("a payload is no JSON")?;
-        let text = payload.pointer("/mail_queued/text").and_then(Value::as_str).or_reject("a mail has no text")?;
+        let text = payload.pointer(place).and_then(Value::as_str).or_reject("a mail has no text")?;
         if document.name != format!("document {}", event.position) || document.lines.join("\n") != text {
             return reject(format!("the document of event {} is not its text", event.position));
         }

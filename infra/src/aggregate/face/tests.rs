@@ -16,6 +16,7 @@ fn drafted() -> Faced<NoticeEvent> {
         county: "gaotang".parse().unwrap(),
         subject: Subject::Proposal { year: 2020, held_on: vec![], grounds: vec![], basis: None },
         refers_to: None,
+        parts: 0,
     })
 }
 
@@ -60,7 +61,7 @@ fn what_was_not_drafted_or_not_sent_is_not_acknowledged() {
 
 #[test]
 fn an_attempt_cut_short_is_unknown_until_resolved() {
-    let given = vec![Faced(MailEvent::MailQueued(message())), started()];
+    let given = vec![Faced(MailEvent::MailQueued { message: message(), parts: 0 }), started()];
     let events = TestFramework::<Face<Mails>>::with(())
         .given(given.clone())
         .when(MailCommand::Recover { repeatable: false })
@@ -78,7 +79,7 @@ fn an_attempt_cut_short_is_unknown_until_resolved() {
 
 #[test]
 fn a_queued_message_is_queued_once() {
-    let queued = Faced(MailEvent::MailQueued(message()));
+    let queued = Faced(MailEvent::MailQueued { message: message(), parts: 0 });
     TestFramework::<Face<Mails>>::with(())
         .given_no_previous_events()
         .when(MailCommand::Queue(message()))
