@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers too")]
 
+mod race;
 mod steps;
 mod town;
 
 use std::collections::BTreeSet;
 
 use bishui::act::Act;
+use bishui::query::{Query, Until, answer};
 use bishui::replay::replay;
+use bishui::view::Scope;
 use bishui_domain::compensation::CompensationEvent;
 use bishui_domain::escalation::interview::InterviewStatus;
 use bishui_domain::event::Event;
@@ -119,11 +122,27 @@ impl Town {
         let head = self.log.head().await.unwrap();
         let events = self.log.read_all(Position(0), usize::try_from(head.0).unwrap()).await.unwrap();
         assert!(events.iter().all(|event| event.payload.len() <= PAYLOAD_BYTES_MAX / 2), "half of the bound is spare");
+        self.assert_no_half_list(&events).await;
         let undivided = undivided(events);
         let longest = undivided.iter().map(|event| event.payload.len()).max();
         assert!(longest > Some(PAYLOAD_BYTES_MAX), "no event could have held this");
         let replayed = replay(&CopiedLog(undivided), |_| ()).await.unwrap();
         assert_eq!(replayed.differing, 0, "an older program left whole what fitted one event");
+    }
+}
+
+impl Town {
+    /// What stood in the midst of a batch is what stood before it.
+    async fn assert_no_half_list(&self, events: &[Recorded]) {
+        let part = events.iter().find(|event| event.kind == "county.sections_listed").unwrap();
+        let before = Position(part.position.0 - u64::from(part.place) - 1);
+        let stood = async |position| {
+            let query = Query::Until { until: Until::Position(position) };
+            answer(&self.office, &Scope::City, &query).await.unwrap()
+        };
+        assert_eq!(stood(Position(part.position.0 - 1)).await, stood(before).await);
+        let whole = events.iter().rfind(|event| event.batch == part.batch).unwrap().position;
+        assert_ne!(stood(whole).await, stood(before).await);
     }
 }
 

@@ -21,19 +21,22 @@ use bishui_infra::{calendar, codec};
 use uuid::Uuid;
 
 /// Counties of the plan, one section each.
-const COUNTIES: usize = 12;
+pub(crate) const COUNTIES: usize = 12;
 
 fn office_on(log: Arc<dyn EventLog>, approval: Approval) -> Office {
+    office_with(log, Settings { approval: Some(approval), ..Settings::default() })
+}
+
+pub(crate) fn office_with(log: Arc<dyn EventLog>, settings: Settings) -> Office {
     let clock = Arc::new(ManualClock::at("2020-04-10T09:00:00+08:00".parse().unwrap()));
-    let settings = Settings { approval: Some(approval), ..Settings::default() };
     Office::new(log, clock, Arc::new(calendar::built_in()), settings)
 }
 
-async fn perform(office: &Office, act: Act) {
+pub(crate) async fn perform(office: &Office, act: Act) {
     office.perform(&act, &Request::by("河长办")).await.unwrap();
 }
 
-async fn adopt(office: &Office) {
+pub(crate) async fn adopt(office: &Office) {
     let mut text = String::from(
         "[plan]\nid = \"many\"\nmunicipality = \"市\"\nyear = 2020\ntime_zone = \"Asia/Shanghai\"\n[rules]\n\
          consecutive_unmet = 1\n",
@@ -48,7 +51,7 @@ async fn adopt(office: &Office) {
 }
 
 /// The sample of January of every section: `nh3n` decides whether it meets its target.
-fn january(nh3n: &str) -> Vec<u8> {
+pub(crate) fn january(nh3n: &str) -> Vec<u8> {
     let mut csv = String::from("section,time,source,ph,do,codmn,nh3n\n");
     (0..COUNTIES).for_each(|section| writeln!(csv, "s{section},2020-01-07,municipal,7.1,8.2,3.3,{nh3n}").unwrap());
     csv.into_bytes()

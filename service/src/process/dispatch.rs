@@ -42,7 +42,7 @@ pub(super) async fn step(office: &Office, causes: &[&Recorded], draft: &mut Draf
 }
 
 async fn queue_notice(office: &Office, cause: &Recorded, draft: &mut Draft) -> Result<(), OfficeError> {
-    let Some((id, notice)) = notice_of(office, cause).await? else { return Ok(()) };
+    let Some((id, notice)) = notice_of(office, cause, draft).await? else { return Ok(()) };
     if notice.state != NoticeState::Approved {
         return Ok(());
     }
@@ -60,15 +60,22 @@ async fn queue_reminder(
     (duty, offset): (Duty, i32),
     draft: &mut Draft,
 ) -> Result<(), OfficeError> {
-    let Some((id, notice)) = notice_of(office, cause).await? else { return Ok(()) };
+    let Some((id, notice)) = notice_of(office, cause, draft).await? else { return Ok(()) };
     let Some(due) = notice.duties.iter().find(|due| due.duty == duty) else { return Ok(()) };
     let write = |context: Context<'_>| letter::remind(&notice, duty, &due.deadline, offset > 0, context);
     queue(office, &notice, id, (reminder_mail(cause.id), true), write, draft).await
 }
 
-async fn notice_of(office: &Office, cause: &Recorded) -> Result<Option<(NoticeId, Notice)>, OfficeError> {
+/// The notice that an event stands in. What is queued rests on it as it was read: one withdrawn meanwhile is not mailed.
+async fn notice_of(
+    office: &Office,
+    cause: &Recorded,
+    draft: &mut Draft,
+) -> Result<Option<(NoticeId, Notice)>, OfficeError> {
     let Ok(id) = cause.stream.key().parse::<NoticeId>() else { return Ok(None) };
-    Ok(Some((id, office.existing_notice(id).await?.0)))
+    let (notice, version) = office.existing_notice(id).await?;
+    draft.require(stream::notice(id), version);
+    Ok(Some((id, notice)))
 }
 
 /// Queues a letter once. Without an address nothing is queued: the notice is delivered by hand.
