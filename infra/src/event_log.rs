@@ -30,6 +30,8 @@ pub use lease::Lease;
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// Most events in one batch.
 pub const BATCH_EVENTS_MAX: usize = 500_000;
+/// Most streams that one batch rests on without writing to them.
+pub const BATCH_CONDITIONS_MAX: usize = 4_000_000;
 /// Most bytes in a stream name, an event type, an actor or an idempotency key.
 pub const NAME_BYTES_MAX: usize = 512;
 
@@ -152,7 +154,7 @@ pub struct Batch {
     pub recorded_at: Timestamp,
     /// Who acted.
     pub actor: String,
-    /// The event that this batch answers.
+    /// The event that this batch answers; the last of them where it answers several.
     pub causation: Option<Uuid>,
     /// The act that everything in the chain goes back to.
     pub correlation: Option<Uuid>,
@@ -184,7 +186,7 @@ pub struct Recorded {
     pub recorded_at: Timestamp,
     /// Who acted.
     pub actor: String,
-    /// The event that this one answers.
+    /// The event that its batch answers; the last of them where that answers several.
     pub causation: Option<Uuid>,
     /// The act that the chain goes back to.
     pub correlation: Option<Uuid>,

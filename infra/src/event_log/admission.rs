@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{
-    Appended, BATCH_EVENTS_MAX, Batch, EventRef, Expected, Idempotency, LogError, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX,
-    Position, Recorded, StreamId, StreamVersion, event_id,
+    Appended, BATCH_CONDITIONS_MAX, BATCH_EVENTS_MAX, Batch, EventRef, Expected, Idempotency, LogError, NAME_BYTES_MAX,
+    PAYLOAD_BYTES_MAX, Position, Recorded, StreamId, StreamVersion, event_id,
 };
 
 /// What a store keeps of an idempotency key.
@@ -50,7 +50,8 @@ pub(super) fn check_bounds(batch: &Batch) -> Result<(), LogError> {
     if let Some(idempotency) = &batch.idempotency {
         within("the idempotency key", idempotency.key.len(), NAME_BYTES_MAX)?;
     }
-    within("the number of writes in the batch", batch.writes.len(), BATCH_EVENTS_MAX)?;
+    let conditions = batch.writes.iter().filter(|write| write.events.is_empty()).count();
+    within("the number of conditions in the batch", conditions, BATCH_CONDITIONS_MAX)?;
     within("the number of events in the batch", batch.writes.iter().map(|w| w.events.len()).sum(), BATCH_EVENTS_MAX)?;
     for write in &batch.writes {
         within("the stream name", write.stream.as_str().len(), NAME_BYTES_MAX)?;
