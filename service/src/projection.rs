@@ -3,12 +3,13 @@
 //! A projection that cannot read an event stays in service as it stood before it, which is shown as an incident. A new
 //! one is built beside the one in service; until it is level, and whenever it fails, the old one goes on.
 
+use std::ops::ControlFlow;
 use std::sync::{Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use bishui_domain::consumer::Stop;
 use bishui_infra::codec::CodecError;
-use bishui_infra::event_log::{Position, Recorded};
+use bishui_infra::event_log::{EventRef, Position, Recorded};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -284,14 +285,34 @@ struct Page {
 
 impl Page {
     async fn after(position: Position, until: Position, records: &Records) -> Result<Self, OfficeError> {
-        let (events, last) = select(&**records.log(), (position, until), PAGE, Register::keeps).await?;
+        let (mut events, mut last) = select(&**records.log(), (position, until), PAGE, Register::keeps).await?;
+        // A batch is taken in whole: nobody is shown a list without its last parts.
+        let open = events.last().filter(|event| event.position == last).map(|event| event.batch);
+        if let Some(batch) = open {
+            let from = last;
+            let mut visit = |event: EventRef<'_>| {
+                if event.batch != batch {
+                    return ControlFlow::Break(());
+                }
+                last = event.position;
+                if Register::keeps(event.kind) {
+                    events.push(event.to_recorded());
+                }
+                ControlFlow::Continue(())
+            };
+            records.log().replay(from, until, &mut visit).await?;
+        }
         Ok(Self { events, last })
     }
 
     /// Takes it in, up to an event that cannot be read.
     fn take_into(&self, register: &mut Register) -> Result<(), (&Recorded, CodecError)> {
         for recorded in &self.events {
-            register.apply(recorded).map_err(|error| (recorded, error))?;
+            if let Err(error) = register.apply(recorded) {
+                // What stands before it and leaves nothing here is taken in all the same.
+                register.pass_over(Position(recorded.position.0 - 1));
+                return Err((recorded, error));
+            }
         }
         register.pass_over(self.last);
         Ok(())

@@ -184,9 +184,17 @@ async fn evaluate(office: &Office, period: Period) -> Result<Vec<VerdictLine>, O
     Ok(lines)
 }
 
-/// What stood, as it was known then.
+/// What stood, as it was known then. A batch counts from its last event on: it was recorded as one.
 async fn until_state(office: &Office, until: Until) -> Result<EndState, OfficeError> {
     let (file, _) = office.records().consumer(REGISTER).await?;
+    let until = match until {
+        Until::Position(position) => {
+            let next = office.log().read_all(position, 1).await?;
+            let begun = next.first().map_or(0, |event| u64::from(event.place));
+            Until::Position(Position(position.0.saturating_sub(begun)))
+        }
+        Until::Time(_) => until,
+    };
     let known = |event: &EventRef<'_>| match until {
         Until::Position(last) => event.position <= last,
         Until::Time(last) => event.recorded_at <= last,
