@@ -171,19 +171,27 @@ async fn a_database_that_was_down_is_used_again() {
 async fn what_was_changed_behind_the_log_is_noticed() {
     let cluster = Cluster::shared();
     let changes = [
-        ("UPDATE bishui.event SET body = set_byte(body, 60, get_byte(body, 60) # 1) WHERE position = 3", "checksum"),
-        ("UPDATE bishui.event SET version = 9 WHERE position = 3", "columns"),
-        ("UPDATE bishui.event SET stream = 9 WHERE position = 3", "columns"),
-        ("DELETE FROM bishui.event WHERE position = 2", "event 3 is in its place"),
-        ("DELETE FROM bishui.event WHERE position = 4", "the last event is 3"),
+        ("UPDATE bishui.block SET events = set_byte(events, 60, get_byte(events, 60) # 1) WHERE last = 4", "checksum"),
+        ("UPDATE bishui.block SET events = events || '\\x00' WHERE last = 4", "something follows it"),
+        ("UPDATE bishui.block SET last = 3 WHERE last = 4; UPDATE bishui.head SET position = 3", "ends with 3"),
+        ("UPDATE bishui.block SET last = 5 WHERE last = 4; UPDATE bishui.head SET position = 5", "ends with 5"),
+        ("DELETE FROM bishui.block WHERE last = 2", "event 3 is in its place"),
+        ("DELETE FROM bishui.block WHERE last = 4", "the last event is 2"),
         (
-            "UPDATE bishui.event SET body = (SELECT body FROM bishui.event WHERE position = 2) WHERE position = 3",
-            "place",
+            "UPDATE bishui.block SET events = (SELECT events FROM bishui.block WHERE last = 2) WHERE last = 4",
+            "event 1 is in its place",
         ),
+        ("UPDATE bishui.head SET position = 2", "the last event is 4"),
+        ("DELETE FROM bishui.head", "0 rows"),
+        ("UPDATE bishui.run SET stream = 'x' WHERE block = 4", "the run of stream `county/b` from version 1"),
+        ("UPDATE bishui.run SET version = 2 WHERE block = 4", "the run of stream `county/b` from version 1"),
+        ("UPDATE bishui.run SET count = 1 WHERE block = 4", "the run of stream `county/b` from version 1"),
+        ("UPDATE bishui.run SET block = 2 WHERE block = 4", "in the block that ends with event 4"),
+        ("DELETE FROM bishui.run WHERE block = 2", "the run of stream `county/a` from version 1"),
+        ("INSERT INTO bishui.run VALUES (3, 4, 1, 'county/b')", "3 runs of streams are listed"),
         ("DELETE FROM bishui.request_key", "0 idempotency keys"),
         ("UPDATE bishui.request_key SET last_position = 1", "stands for other events"),
-        ("DELETE FROM bishui.stream WHERE id = 1", "streams are listed"),
-        ("UPDATE bishui.stream SET name = 'x' WHERE id = 1", "does not begin"),
+        ("UPDATE bishui.request_key SET key = 'x'", "stands for other events"),
     ];
     for (change, told) in changes {
         let address = cluster.database().await;

@@ -11,6 +11,7 @@ use bishui_infra::event_log::{EventLog, Position};
 use bishui_tests::postgres::{Cluster, parsed};
 use tempfile::TempDir;
 
+mod blocks;
 mod build;
 mod database;
 mod do_nothing;

@@ -29,12 +29,12 @@ pub fn leaf_hash(event: &EventRef<'_>) -> Hash {
 /// The leaf of an event.
 pub fn leaf(event: &EventRef<'_>) -> Vec<u8> {
     let mut leaf = Vec::with_capacity(256 + event.payload.len());
-    write_head(event, &mut leaf);
-    leaf.extend_from_slice(event.payload.as_bytes());
+    write(event, &mut leaf);
     leaf
 }
 
-fn write_head(event: &EventRef<'_>, to: &mut Vec<u8>) {
+/// Writes the leaf of an event behind what is in `to`.
+pub(super) fn write(event: &EventRef<'_>, to: &mut Vec<u8>) {
     to.extend_from_slice(&event.position.0.to_be_bytes());
     to.extend_from_slice(&event.version.0.to_be_bytes());
     to.extend_from_slice(event.batch.as_bytes());
@@ -57,6 +57,7 @@ fn write_head(event: &EventRef<'_>, to: &mut Vec<u8>) {
     for id in [event.request, event.causation, event.correlation].into_iter().flatten() {
         to.extend_from_slice(Uuid::as_bytes(&id));
     }
+    to.extend_from_slice(event.payload.as_bytes());
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use super::{
 };
 
 mod address;
+mod block;
 mod check;
 mod commit;
 mod connections;
@@ -35,6 +36,7 @@ mod schema;
 mod stored;
 mod wake;
 mod writer;
+mod writing;
 
 pub use address::Address;
 

@@ -1,22 +1,31 @@
-//! The full pass: every event is read and compared with its columns, its stream, and the keys.
+//! The full pass: every block is read, its events are compared with one another, and the head, the runs and the keys
+//! with the events.
 
 use std::collections::HashMap;
 
 use sqlx::Row as _;
 
+use super::block::unpack;
 use super::connections::Connections;
 use super::failure::{bigint, corrupt, failed, number};
-use super::read::{self, key_record};
+use super::read::key_record;
 use super::stored::{Place, first};
+use super::writing::Runs;
 use crate::event_log::admission::KeyRecord;
 use crate::event_log::{EventRef, LogError, Position, StreamVersion};
 
-/// Events or rows read at a time.
-const PAGE_ROWS: i64 = 1_000;
+/// Blocks read at a time.
+const PAGE_BLOCKS: i64 = 64;
+/// Keys read at a time.
+const PAGE_KEYS: i64 = 1_000;
 
-const EVENTS: &str = "SELECT position, stream, version, body FROM bishui.event \
-    WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3";
-const STREAMS: &str = "SELECT name, id FROM bishui.stream WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3";
+/// The rows of the head with the position of the last block's end: an append changes both at once.
+const HEAD: &str = "SELECT position, coalesce((SELECT max(last) FROM bishui.block), 0) FROM bishui.head";
+const BLOCKS: &str = "SELECT last, events FROM bishui.block WHERE last > $1 AND last <= $2 ORDER BY last LIMIT $3";
+/// The runs of stream $1 and first version $2 each, in this order.
+const RUNS: &str = "SELECT run.block, run.count FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY \
+        AS asked (stream, version, place) LEFT JOIN bishui.run USING (stream, version) ORDER BY place";
+const RUN_COUNT: &str = "SELECT count(*) FROM bishui.run WHERE block <= $1";
 const KEYS: &str = "SELECT key, request, first_position, last_position FROM bishui.request_key \
     WHERE ($1::bytea IS NULL OR key > $1) AND last_position <= $2 ORDER BY key LIMIT $3";
 
@@ -25,56 +34,100 @@ const READING: &str = "reading the whole log";
 /// What the events say about streams and keys.
 #[derive(Default)]
 struct Seen {
-    streams: HashMap<String, (u64, StreamVersion)>,
+    /// The version of each stream, and the number of its newest run on the page.
+    streams: HashMap<String, (StreamVersion, usize)>,
     keys: HashMap<String, KeyRecord>,
+    runs: u64,
 }
 
 /// Compares the log with itself up to its head.
 pub(super) async fn verify(connections: &Connections) -> Result<Position, LogError> {
-    let head = read::head(connections).await?;
-    let mut seen = Seen::default();
-    let mut last = Position(0);
+    let head = check_head(connections).await?;
+    let (mut seen, mut last, mut room) = (Seen::default(), Position(0), Vec::new());
     while last < head {
-        let page = || sqlx::query(EVENTS).bind(bigint(last.0)).bind(bigint(head.0)).bind(PAGE_ROWS);
+        let page = || sqlx::query(BLOCKS).bind(bigint(last.0)).bind(bigint(head.0)).bind(PAGE_BLOCKS);
         let rows = connections.rows(READING, page).await?;
         if rows.is_empty() {
             return Err(corrupt(format!("the head is {head}, but the last event is {last}")));
         }
+        let mut runs = Runs::default();
         for row in &rows {
-            last = Position(last.0 + 1);
-            let read = |error| failed(READING, error);
-            let columns: [i64; 3] =
-                [row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?, row.try_get(2).map_err(read)?];
-            let (event, rest) = first(row.try_get(3).map_err(read)?, Place::Log(last))?;
-            if !rest.is_empty() {
-                return Err(corrupt(format!("event {last}: something follows it in its row")));
-            }
-            seen.see(&event, columns)?;
+            let end: i64 = row.try_get(0).map_err(read)?;
+            last = seen.see_block(row.try_get(1).map_err(read)?, last, end, &mut room, &mut runs)?;
         }
+        check_runs(connections, &runs).await?;
+        seen.runs += u64::try_from(runs.blocks.len()).unwrap_or(u64::MAX);
     }
-    check_streams(connections, head, &seen).await?;
+    let rows = connections.rows(READING, || sqlx::query(RUN_COUNT).bind(bigint(head.0))).await?;
+    let count = rows.first().map(|row| row.try_get(0)).transpose().map_err(read)?;
+    let count = number(count.unwrap_or_default())?;
+    if count != seen.runs {
+        return Err(corrupt(format!("{count} runs of streams are listed, and the events make {}", seen.runs)));
+    }
     check_keys(connections, head, &seen).await?;
     Ok(head)
 }
 
+/// The head, of which there is one row, at the end of the last block.
+async fn check_head(connections: &Connections) -> Result<Position, LogError> {
+    let rows = connections.rows(READING, || sqlx::query(HEAD)).await?;
+    let [row] = rows.as_slice() else {
+        return Err(corrupt(format!("the head has {} rows instead of one", rows.len())));
+    };
+    let (head, last) = (number(row.try_get(0).map_err(read)?)?, number(row.try_get(1).map_err(read)?)?);
+    if head != last {
+        return Err(corrupt(format!("the head is {head}, but the last event is {last}")));
+    }
+    Ok(Position(head))
+}
+
 impl Seen {
-    fn see(&mut self, event: &EventRef<'_>, columns: [i64; 3]) -> Result<(), LogError> {
-        let position = event.position;
-        let (id, version) = self.streams.entry(event.stream.to_owned()).or_insert((position.0, StreamVersion(0)));
-        version.0 += 1;
-        if event.version != *version {
-            let what = format!("event {position} is version {} of {}, not {version}", event.version, event.stream);
+    /// Sees the events of a block that follows `last` and ends at `end` by its column; gives the position of its last.
+    fn see_block(
+        &mut self,
+        block: &[u8],
+        last: Position,
+        end: i64,
+        room: &mut Vec<u8>,
+        runs: &mut Runs,
+    ) -> Result<Position, LogError> {
+        let begin = Position(last.0 + 1);
+        let after = unpack(block, Place::Log(begin), room)?;
+        if !after.is_empty() {
+            return Err(corrupt(format!("the block of event {begin}: something follows it in its row")));
+        }
+        let (mut rest, mut last) = (room.as_slice(), last);
+        while !rest.is_empty() {
+            last = Position(last.0 + 1);
+            let (event, after) = first(rest, Place::Log(last))?;
+            let newest = self.see(&event)?;
+            runs.add(newest, event.stream, event.version);
+            rest = after;
+        }
+        if bigint(last.0) != end {
+            let what =
+                format!("the block of event {begin}: its column says that it ends with {end}, and it ends with {last}");
             return Err(corrupt(what));
         }
-        if columns != [bigint(position.0), bigint(*id), bigint(version.0)] {
-            return Err(corrupt(format!("event {position}: its columns say it is another event")));
-        }
+        runs.end_block(last);
+        Ok(last)
+    }
+
+    /// Sees an event; gives the number of its stream's newest run.
+    fn see(&mut self, event: &EventRef<'_>) -> Result<&mut usize, LogError> {
+        let position = event.position;
         if let (Some(key), Some(request)) = (event.idempotency_key, event.request) {
             let record = KeyRecord { request, first: position, last: position };
             let record = if event.place == 0 { record } else { self.goes_on(key, record) };
             self.keys.insert(key.to_owned(), record);
         }
-        Ok(())
+        let (version, newest) = self.streams.entry(event.stream.to_owned()).or_default();
+        version.0 += 1;
+        if event.version != *version {
+            let what = format!("event {position} is version {} of {}, not {version}", event.version, event.stream);
+            return Err(corrupt(what));
+        }
+        Ok(newest)
     }
 
     /// The record of a key whose batch goes on at `record`.
@@ -83,38 +136,35 @@ impl Seen {
     }
 }
 
-async fn check_streams(connections: &Connections, head: Position, seen: &Seen) -> Result<(), LogError> {
-    let (mut after, mut count) = (0_i64, 0_usize);
-    loop {
-        let page = || sqlx::query(STREAMS).bind(after).bind(bigint(head.0)).bind(PAGE_ROWS);
-        let rows = connections.rows(READING, page).await?;
-        let Some(last) = rows.last() else { break };
-        after = last.try_get(1).map_err(|error| failed(READING, error))?;
-        for row in &rows {
-            let name: &[u8] = row.try_get(0).map_err(|error| failed(READING, error))?;
-            let id = number(row.try_get(1).map_err(|error| failed(READING, error))?)?;
-            let known = std::str::from_utf8(name).ok().and_then(|name| seen.streams.get(name));
-            if known.is_none_or(|(first, _)| *first != id) {
-                return Err(corrupt(format!("stream `{}` does not begin at event {id}", name.escape_ascii())));
-            }
+/// Compares the runs that some blocks make with those that are kept.
+async fn check_runs(connections: &Connections, made: &Runs) -> Result<(), LogError> {
+    let asked = || sqlx::query(RUNS).bind(&made.streams).bind(&made.versions);
+    let rows = connections.rows(READING, asked).await?;
+    for (place, row) in rows.iter().enumerate() {
+        let kept: (Option<i64>, Option<i32>) = (row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?);
+        let (block, count) = (made.blocks[place], made.counts[place]);
+        if kept != (Some(block), Some(count)) {
+            let stream = String::from_utf8_lossy(&made.streams[place]);
+            let what = format!(
+                "the run of stream `{stream}` from version {} is not that of its {count} events in the block that ends \
+                 with event {block}",
+                made.versions[place]
+            );
+            return Err(corrupt(what));
         }
-        count += rows.len();
     }
-    if count == seen.streams.len() {
-        return Ok(());
-    }
-    Err(corrupt(format!("{count} streams are listed, and the events belong to {}", seen.streams.len())))
+    Ok(())
 }
 
 async fn check_keys(connections: &Connections, head: Position, seen: &Seen) -> Result<(), LogError> {
     let (mut after, mut count) = (None::<Vec<u8>>, 0_usize);
     loop {
-        let page = || sqlx::query(KEYS).bind(after.as_deref()).bind(bigint(head.0)).bind(PAGE_ROWS);
+        let page = || sqlx::query(KEYS).bind(after.as_deref()).bind(bigint(head.0)).bind(PAGE_KEYS);
         let rows = connections.rows(READING, page).await?;
         let Some(last) = rows.last() else { break };
-        after = Some(last.try_get(0).map_err(|error| failed(READING, error))?);
+        after = Some(last.try_get(0).map_err(read)?);
         for row in &rows {
-            let key: &[u8] = row.try_get(0).map_err(|error| failed(READING, error))?;
+            let key: &[u8] = row.try_get(0).map_err(read)?;
             let known = std::str::from_utf8(key).ok().and_then(|key| seen.keys.get(key));
             if known != Some(&key_record(row, 1)?) {
                 return Err(corrupt(format!("idempotency key `{}` stands for other events", key.escape_ascii())));
@@ -126,4 +176,8 @@ async fn check_keys(connections: &Connections, head: Position, seen: &Seen) -> R
         return Ok(());
     }
     Err(corrupt(format!("{count} idempotency keys are listed, and the events used {}", seen.keys.len())))
+}
+
+fn read(error: sqlx::Error) -> LogError {
+    failed(READING, error)
 }

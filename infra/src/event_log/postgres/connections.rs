@@ -23,9 +23,12 @@ pub(super) const IDLE: Duration = Duration::from_millis(50);
 const CONNECTIONS_MAX: usize = 8;
 
 /// What every connection begins with. A node that goes away in the middle of a transaction must not hold the others
-/// up, and no setting of the server may make an acknowledgement mean less than the disk.
+/// up, and no setting of the server may make an acknowledgement mean less than the disk. Statements are planned once,
+/// while the tables may still be empty: a plan that reads a whole table would be kept when it has grown.
 const BEGIN: &str = "SELECT pg_is_in_recovery(), current_setting('fsync') = 'on', \
      set_config('idle_in_transaction_session_timeout', '5s', false), \
+     set_config('plan_cache_mode', 'force_generic_plan', false), \
+     set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false), \
      CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') \
      THEN set_config('synchronous_commit', 'on', false) END";
 

@@ -16,21 +16,14 @@ use crate::event_log::{Expected, LogError, Position, StreamId, StreamVersion};
 /// Streams remembered from one group to the next; all are forgotten when there are more.
 const STREAMS_MAX: usize = 100_000;
 
-const STREAMS: &str = "SELECT n.name, s.id, \
-        (SELECT e.version FROM bishui.event e WHERE e.stream = s.id ORDER BY e.version DESC LIMIT 1) \
-    FROM unnest($1::bytea[]) AS n (name) JOIN bishui.stream s ON s.name = n.name";
+const STREAMS: &str = "SELECT name, \
+        (SELECT version + count - 1 FROM bishui.run WHERE stream = name ORDER BY version DESC LIMIT 1) \
+    FROM unnest($1::bytea[]) AS asked (name)";
 const KEYS: &str =
     "SELECT key, request, first_position, last_position FROM bishui.request_key WHERE key = ANY ($1::bytea[])";
 const TERMS: &str = "SELECT work, term FROM bishui.lease";
 
 const READING: &str = "reading what a batch is judged on";
-
-/// A stream that has events.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Stream {
-    pub(super) id: i64,
-    pub(super) version: StreamVersion,
-}
 
 /// What is known of the log as of a head. The head's row tells whether it still holds.
 #[derive(Debug)]
@@ -39,8 +32,8 @@ pub(super) struct Ground {
     pub(super) head: Position,
     /// Changes of holders of leases so far.
     pub(super) terms: i64,
-    /// The streams that have events, as far as they were looked up.
-    pub(super) streams: HashMap<StreamId, Stream>,
+    /// The versions of the streams that have events, as far as they were looked up.
+    streams: HashMap<StreamId, StreamVersion>,
     /// Streams that are taken to have no event; the append checks it.
     pub(super) absent: HashSet<StreamId>,
     /// The keys that were looked up and are known.
@@ -62,7 +55,7 @@ impl Ground {
 
     /// Where a stream stands.
     pub(super) fn version(&self, stream: &StreamId) -> StreamVersion {
-        self.streams.get(stream).map(|stream| stream.version).unwrap_or_default()
+        self.streams.get(stream).copied().unwrap_or_default()
     }
 
     /// Looks up the streams that `requests` name and that are neither remembered nor said to be new. The log may have
@@ -112,18 +105,16 @@ impl Ground {
         }
         let names: Vec<&[u8]> = streams.iter().map(|stream| stream.as_str().as_bytes()).collect();
         for row in rows(connection, sqlx::query(STREAMS).bind(names)).await? {
-            let version: Option<i64> = row.try_get(2).map_err(read)?;
-            let version = StreamVersion(number(version.unwrap_or_default())?);
-            let stream = Stream { id: row.try_get(1).map_err(read)?, version };
+            let Some(version) = row.try_get::<Option<i64>, _>(1).map_err(read)? else { continue };
             let name = StreamId(text(&row, 0)?);
             self.absent.remove(&name);
-            self.streams.insert(name, stream);
+            self.streams.insert(name, StreamVersion(number(version)?));
         }
         Ok(())
     }
 
     /// What holds after an append: what was assumed of streams and keys for one group is forgotten.
-    pub(super) fn moved_to(&mut self, head: Position, moved: impl IntoIterator<Item = (StreamId, Stream)>) {
+    pub(super) fn moved_to(&mut self, head: Position, moved: impl IntoIterator<Item = (StreamId, StreamVersion)>) {
         self.head = head;
         self.absent.clear();
         self.keys.clear();

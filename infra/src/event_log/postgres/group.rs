@@ -1,45 +1,47 @@
-//! A group: the requests that one transaction records, judged in order, and what it writes.
+//! A group: the requests that one transaction records, judged in order, and the events it records.
 
 use std::collections::HashMap;
 
-use super::failure::bigint;
-use super::ground::{Ground, Stream};
+use super::ground::Ground;
 use super::stored::encode;
 use super::writer::Request;
-use crate::event_log::admission::{KeyRecord, Placed, place, place_recorded};
-use crate::event_log::{Appended, Lease, LogError, Position, Recorded, StreamId, StreamVersion};
+use crate::event_log::admission::{KeyRecord, judge, judge_recorded};
+use crate::event_log::{Appended, EventRef, Lease, LogError, Position, StreamId, StreamVersion};
 
 /// The answers to a group, and its effects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Group {
     /// One for each request, in order.
     pub(super) answers: Vec<Result<Appended, LogError>>,
-    /// The events in order.
-    pub(super) events: Vec<Recorded>,
-    versions: HashMap<StreamId, StreamVersion>,
-    keys: HashMap<String, KeyRecord>,
-}
-
-/// What a group writes, in the form of the tables.
-#[derive(Debug, Default)]
-pub(super) struct Writing {
     /// Position before its first event.
-    pub(super) head: i64,
-    pub(super) streams: Vec<i64>,
-    pub(super) versions: Vec<i64>,
-    pub(super) bodies: Vec<Vec<u8>>,
-    pub(super) new_names: Vec<Vec<u8>>,
-    pub(super) new_ids: Vec<i64>,
-    pub(super) keys: Vec<Vec<u8>>,
-    pub(super) requests: Vec<uuid::Uuid>,
-    pub(super) firsts: Vec<i64>,
-    pub(super) lasts: Vec<i64>,
+    pub(super) head: Position,
+    /// The stored forms of its events, one after the other.
+    pub(super) events: Vec<u8>,
+    /// Where each event ends there.
+    pub(super) ends: Vec<usize>,
+    /// The stream of each event, by its place among the streams, and its version.
+    pub(super) places: Vec<(usize, StreamVersion)>,
+    /// The streams that its events are of, with the versions they have after it.
+    pub(super) streams: Vec<(StreamId, StreamVersion)>,
+    /// The place of each stream among them.
+    known: HashMap<StreamId, usize>,
+    /// The keys that its batches used.
+    pub(super) keys: HashMap<String, KeyRecord>,
 }
 
 impl Group {
     /// Judges `requests` in order on `ground`; later ones see what the earlier ones of the group record.
     pub(super) fn judge(requests: &[Request], ground: &Ground) -> Self {
-        let mut group = Self::default();
+        let mut group = Self {
+            answers: Vec::with_capacity(requests.len()),
+            head: ground.head,
+            events: Vec::new(),
+            ends: Vec::new(),
+            places: Vec::new(),
+            streams: Vec::new(),
+            known: HashMap::new(),
+            keys: HashMap::new(),
+        };
         for request in requests {
             let answer = group.judge_one(request, ground);
             group.answers.push(answer);
@@ -48,12 +50,12 @@ impl Group {
     }
 
     fn judge_one(&mut self, request: &Request, ground: &Ground) -> Result<Appended, LogError> {
-        let head = self.events.last().map_or(ground.head, |event| event.position);
-        let version_of = |stream: &StreamId| match self.versions.get(stream) {
-            Some(version) => Ok(*version),
+        let head = self.last();
+        let version_of = |stream: &StreamId| match self.known.get(stream) {
+            Some(place) => Ok(self.streams[*place].1),
             None => Ok(ground.version(stream)),
         };
-        let placed = match request {
+        match request {
             Request::Append(batch, _) => {
                 if let Some(asked) = &batch.idempotency
                     && let Some(known) = self.keys.get(&asked.key).or_else(|| ground.keys.get(&asked.key))
@@ -61,65 +63,49 @@ impl Group {
                     return known.answer(asked);
                 }
                 check_lease(ground, batch.lease.as_ref())?;
-                place(batch, head, version_of)?
+                let judged = judge(batch, head, version_of)?;
+                let mut events = judged.events(batch);
+                for write in &batch.writes {
+                    for event in events.by_ref().take(write.events.len()) {
+                        self.take(&write.stream, &event);
+                    }
+                }
+                self.keys.extend(judged.key(batch));
+                Ok(judged.appended)
             }
-            Request::TakeOver(events, _) => place_recorded(events.clone(), head, version_of)?,
-        };
-        Ok(self.take(placed))
+            Request::TakeOver(events, _) => {
+                let (keys, appended) = judge_recorded(events, head, version_of)?;
+                for event in events {
+                    self.take(&event.stream, &EventRef::from(event));
+                }
+                self.keys.extend(keys);
+                Ok(appended)
+            }
+        }
     }
 
-    fn take(&mut self, placed: Placed) -> Appended {
-        for event in placed.events {
-            if let Some(version) = self.versions.get_mut(&event.stream) {
-                *version = event.version;
-            } else {
-                self.versions.insert(event.stream.clone(), event.version);
-            }
-            self.events.push(event);
-        }
-        self.keys.extend(placed.keys);
-        placed.appended
+    fn take(&mut self, stream: &StreamId, event: &EventRef<'_>) {
+        let place = if let Some(place) = self.known.get(stream) {
+            self.streams[*place].1 = event.version;
+            *place
+        } else {
+            self.known.insert(stream.clone(), self.streams.len());
+            self.streams.push((stream.clone(), event.version));
+            self.streams.len() - 1
+        };
+        encode(event, &mut self.events);
+        self.ends.push(self.events.len());
+        self.places.push((place, event.version));
     }
 
     /// Position of its last event, or of the head it stands on.
-    pub(super) fn last(&self, ground: &Ground) -> Position {
-        self.events.last().map_or(ground.head, |event| event.position)
+    pub(super) fn last(&self) -> Position {
+        Position(self.head.0 + u64::try_from(self.ends.len()).expect("a group is bounded far below 2^64 events"))
     }
 
-    /// The streams that its events touch, as they stand after it.
-    pub(super) fn streams(&self, ground: &Ground) -> HashMap<StreamId, Stream> {
-        let mut streams: HashMap<StreamId, Stream> = HashMap::with_capacity(self.versions.len());
-        for event in &self.events {
-            if let Some(stream) = streams.get_mut(&event.stream) {
-                stream.version = event.version;
-            } else {
-                let id = ground.streams.get(&event.stream).map_or(bigint(event.position.0), |stream| stream.id);
-                streams.insert(event.stream.clone(), Stream { id, version: event.version });
-            }
-        }
-        streams
-    }
-
-    /// Its effects in the form of the tables.
-    pub(super) fn writing(&self, ground: &Ground, streams: &HashMap<StreamId, Stream>) -> Writing {
-        let mut writing = Writing { head: bigint(ground.head.0), ..Writing::default() };
-        for event in &self.events {
-            let id = streams.get(&event.stream).expect("every stream of the group is there").id;
-            if id == bigint(event.position.0) {
-                writing.new_names.push(event.stream.as_str().as_bytes().to_vec());
-                writing.new_ids.push(id);
-            }
-            writing.streams.push(id);
-            writing.versions.push(bigint(event.version.0));
-            writing.bodies.push(encode(event));
-        }
-        for (key, record) in &self.keys {
-            writing.keys.push(key.as_bytes().to_vec());
-            writing.requests.push(record.request);
-            writing.firsts.push(bigint(record.first.0));
-            writing.lasts.push(bigint(record.last.0));
-        }
-        writing
+    /// Whether it records nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
     }
 }
 

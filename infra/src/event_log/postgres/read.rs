@@ -1,5 +1,5 @@
-//! Reading: a page is one value, the stored forms of its events in a row, so that the database and the network handle
-//! one row where there are thousands of events.
+//! Reading: a page is one value, blocks in a row, so that the database and the network handle one row where there are
+//! thousands of events.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,36 +9,36 @@ use sqlx::postgres::PgRow;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::block::unpack;
 use super::connections::Connections;
-use super::failure::{bigint, failed, number};
-use super::stored::{Place, first};
+use super::failure::{bigint, corrupt, failed, number};
+use super::stored::{Place, first, seek};
 use crate::event_log::admission::KeyRecord;
-use crate::event_log::{LogError, Position, Recorded, StreamId, StreamVersion, Visitor};
+use crate::event_log::{EventRef, LogError, Position, Recorded, StreamId, StreamVersion, Visitor};
 
-/// Most events in a page.
+/// Events that a page reaches over at most.
 const PAGE_EVENTS_MAX: usize = 4_096;
-/// Most events in the first page of a replay.
-const PAGE_EVENTS_FIRST: usize = 1_024;
-/// Bytes after which a page takes no further event.
+/// Bytes after which a page takes no further block.
 const PAGE_BYTES_MAX: i64 = 1 << 20;
 /// Pages read ahead of the visitor of a replay.
 const PAGES_AHEAD: usize = 2;
 
-const LOG_PAGE: &str = "SELECT string_agg(body, ''::bytea) FROM (\
-    SELECT body FROM (\
-        SELECT place, body, sum(octet_length(body)) OVER (ORDER BY place ROWS UNBOUNDED PRECEDING) AS upto FROM (\
-            SELECT position AS place, body FROM bishui.event WHERE position > $1 AND position <= $2 \
-            ORDER BY position LIMIT $3) AS run) AS weighed \
-    WHERE upto - octet_length(body) < $4 ORDER BY place) AS page";
-const STREAM_PAGE: &str = "SELECT string_agg(body, ''::bytea) FROM (\
-    SELECT body FROM (\
-        SELECT place, body, sum(octet_length(body)) OVER (ORDER BY place ROWS UNBOUNDED PRECEDING) AS upto FROM (\
-            SELECT version AS place, body FROM bishui.event \
-            WHERE stream = (SELECT id FROM bishui.stream WHERE name = $1) AND version > $2 \
-            ORDER BY version LIMIT $3) AS run) AS weighed \
-    WHERE upto - octet_length(body) < $4 ORDER BY place) AS page";
-const VERSION: &str = "SELECT max(version) FROM bishui.event \
-    WHERE stream = (SELECT id FROM bishui.stream WHERE name = $1)";
+/// The blocks with the positions after $1 and up to $2.
+const LOG_PAGE: &str = "SELECT max(last), string_agg(events, ''::bytea) FROM (\
+    SELECT last, events FROM (\
+        SELECT last, events, sum(octet_length(events)) OVER (ORDER BY last ROWS UNBOUNDED PRECEDING) AS upto \
+        FROM bishui.block WHERE last > $1 \
+            AND last <= coalesce((SELECT min(last) FROM bishui.block WHERE last >= $2), $2)) AS weighed \
+    WHERE upto - octet_length(events) < $3 ORDER BY last) AS page";
+/// The blocks with the versions of stream $1 from $2 and up to $3.
+const STREAM_PAGE: &str = "SELECT string_agg(events, ''::bytea) FROM (\
+    SELECT events FROM (\
+        SELECT last, events, sum(octet_length(events)) OVER (ORDER BY last ROWS UNBOUNDED PRECEDING) AS upto \
+        FROM bishui.run JOIN bishui.block ON last = block WHERE stream = $1 AND version <= $3 \
+            AND version >= (SELECT max(version) FROM bishui.run WHERE stream = $1 AND version <= $2) \
+            AND version + count > $2) AS weighed \
+    WHERE upto - octet_length(events) < $4 ORDER BY last) AS page";
+const VERSION: &str = "SELECT version + count - 1 FROM bishui.run WHERE stream = $1 ORDER BY version DESC LIMIT 1";
 const KEY: &str = "SELECT request, first_position, last_position FROM bishui.request_key WHERE key = $1";
 
 const READING: &str = "reading from the database";
@@ -46,7 +46,7 @@ const READING: &str = "reading from the database";
 /// Position of the newest event.
 pub(super) async fn head(connections: &Connections) -> Result<Position, LogError> {
     let rows = connections.rows(READING, || sqlx::query("SELECT position FROM bishui.head")).await?;
-    let row = rows.first().ok_or_else(|| super::failure::corrupt("the row of the head is missing".into()))?;
+    let row = rows.first().ok_or_else(|| corrupt("the row of the head is missing".into()))?;
     Ok(Position(number(row.try_get(0).map_err(|error| failed(READING, error))?)?))
 }
 
@@ -54,9 +54,8 @@ pub(super) async fn head(connections: &Connections) -> Result<Position, LogError
 pub(super) async fn version(connections: &Connections, stream: &StreamId) -> Result<StreamVersion, LogError> {
     let name = stream.as_str().as_bytes();
     let rows = connections.rows(READING, || sqlx::query(VERSION).bind(name)).await?;
-    let newest = rows.first().map(|row| row.try_get::<Option<i64>, _>(0)).transpose();
-    let newest = newest.map_err(|error| failed(READING, error))?.flatten();
-    Ok(StreamVersion(number(newest.unwrap_or_default())?))
+    let newest = rows.first().map(|row| row.try_get::<i64, _>(0)).transpose();
+    Ok(StreamVersion(number(newest.map_err(|error| failed(READING, error))?.unwrap_or_default())?))
 }
 
 /// What is kept of an idempotency key.
@@ -82,18 +81,24 @@ pub(super) async fn stream(
     after: StreamVersion,
     limit: usize,
 ) -> Result<Vec<Recorded>, LogError> {
-    let (mut events, mut last) = (Vec::new(), after);
+    let (mut events, mut last, mut room) = (Vec::new(), after, Vec::new());
     while events.len() < limit {
-        let count = page_events(limit - events.len());
-        let name = stream.as_str().as_bytes();
-        let page = || sqlx::query(STREAM_PAGE).bind(name).bind(bigint(last.0)).bind(count).bind(PAGE_BYTES_MAX);
+        let name = stream.as_str();
+        let from = bigint(last.0).saturating_add(1);
+        let until = bigint(last.0).saturating_add(page_events(limit - events.len()));
+        let page = || sqlx::query(STREAM_PAGE).bind(name.as_bytes()).bind(from).bind(until).bind(PAGE_BYTES_MAX);
         let rows = connections.rows(READING, page).await?;
-        let Some(mut rest) = bodies(&rows)? else { break };
-        while !rest.is_empty() {
-            last = StreamVersion(last.0 + 1);
-            let (event, after) = first(rest, Place::Stream(stream.as_str(), last))?;
-            events.push(event.to_recorded());
-            rest = after;
+        let Some(mut blocks) = rows.first().map(|row| blocks(row, 0)).transpose()?.flatten() else { break };
+        while !blocks.is_empty() && events.len() < limit {
+            let next = |last: StreamVersion| Place::Stream(name, StreamVersion(last.0 + 1));
+            blocks = unpack(blocks, next(last), &mut room)?;
+            let mut rest = found(seek(&room, next(last)), next(last))?;
+            while !rest.is_empty() && events.len() < limit {
+                let (event, after) = first(rest, next(last))?;
+                events.push(event.to_recorded());
+                last = event.version;
+                rest = seek(after, next(last));
+            }
         }
     }
     Ok(events)
@@ -101,15 +106,17 @@ pub(super) async fn stream(
 
 /// Events of the log above `after`, at most `limit`.
 pub(super) async fn log(connections: &Connections, after: Position, limit: usize) -> Result<Vec<Recorded>, LogError> {
-    let (mut events, mut last) = (Vec::new(), after);
+    let (mut events, mut reader) = (Vec::new(), Reader { last: after, room: Vec::new() });
     while events.len() < limit {
-        let rows = log_page(connections, last, Position(u64::MAX), limit - events.len()).await?;
-        let Some(page) = bodies(&rows)? else { break };
-        let mut collect = |event: crate::event_log::EventRef<'_>| {
+        let until = bigint(reader.last.0).saturating_add(page_events(limit - events.len()));
+        let Some(page) = log_page(connections, reader.last, until).await? else { break };
+        let mut collect = |event: EventRef<'_>| {
             events.push(event.to_recorded());
-            ControlFlow::Continue(())
+            if events.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        let _all_lent = lend(page, &mut last, &mut collect)?;
+        if reader.lend(&page, &mut collect)?.is_break() {
+            break;
+        }
     }
     Ok(events)
 }
@@ -125,12 +132,10 @@ pub(super) async fn replay(
     let reading = tokio::spawn(read_ahead(Arc::clone(connections), after, until, pages));
     // Stops the reading when the visitor has enough, or the caller goes away.
     let mut reading = StopOnDrop(reading);
-    let mut last = after;
-    while let Some(rows) = ahead.recv().await {
-        let rows: Vec<PgRow> = rows?;
-        if let Some(page) = bodies(&rows)?
-            && lend(page, &mut last, visit)?.is_break()
-        {
+    let mut reader = Reader { last: after, room: Vec::new() };
+    let mut within = |event: EventRef<'_>| if event.position > until { ControlFlow::Break(()) } else { visit(event) };
+    while let Some(page) = ahead.recv().await {
+        if reader.lend(&page?, &mut within)?.is_break() {
             return Ok(());
         }
     }
@@ -152,79 +157,75 @@ async fn read_ahead(
     connections: Arc<Connections>,
     after: Position,
     until: Position,
-    pages: mpsc::Sender<Result<Vec<PgRow>, LogError>>,
+    pages: mpsc::Sender<Result<Page, LogError>>,
 ) {
-    let (mut last, mut count) = (after, PAGE_EVENTS_FIRST);
+    let mut last = after;
     while last < until {
-        let page = log_page(&connections, last, until, count).await.and_then(|rows| {
-            let more = bodies(&rows)?.map(|page| last_position(page, last).map(|end| (end, page.len())));
-            let more = more.transpose()?;
-            Ok((rows, more))
-        });
-        let (page, ends) = match page {
-            Ok((_, None)) => return,
-            Ok((rows, Some((position, bytes)))) => {
-                count = count_like(position.0 - last.0, bytes);
-                last = position;
-                (Ok(rows), false)
-            }
-            Err(error) => (Err(error), true),
-        };
-        if pages.send(page).await.is_err() || ends {
+        let upto = bigint(until.0).min(bigint(last.0).saturating_add(page_events(PAGE_EVENTS_MAX)));
+        let page = log_page(&connections, last, upto).await.transpose();
+        let Some(page) = page else { return };
+        let end = page.as_ref().ok().map(|page| page.last);
+        if pages.send(page).await.is_err() {
             return;
         }
+        let Some(end) = end else { return };
+        last = end;
     }
 }
 
-/// Position of the last event of a page whose first follows `after`. Only the lengths are looked at.
-fn last_position(page: &[u8], after: Position) -> Result<Position, LogError> {
-    let (mut rest, mut last) = (page, after);
-    while !rest.is_empty() {
-        last = Position(last.0 + 1);
-        rest = super::stored::skip(rest, Place::Log(last))?;
-    }
-    Ok(last)
+/// Blocks that follow one another.
+struct Page {
+    row: PgRow,
+    /// Position of the last event, as the database says.
+    last: Position,
 }
 
-async fn log_page(
-    connections: &Connections,
-    after: Position,
-    until: Position,
-    limit: usize,
-) -> Result<Vec<PgRow>, LogError> {
-    let count = page_events(limit);
-    let page = || sqlx::query(LOG_PAGE).bind(bigint(after.0)).bind(bigint(until.0)).bind(count).bind(PAGE_BYTES_MAX);
-    connections.rows(READING, page).await
-}
-
-/// How many events fill the next page, if they are like the `events` that took `bytes`: the database weighs every event
-/// of a count, so a count that is not used costs time.
-fn count_like(events: u64, bytes: usize) -> usize {
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(1);
-    let fit = events.saturating_mul(PAGE_BYTES_MAX.unsigned_abs()) / bytes + 1;
-    usize::try_from(fit).unwrap_or(usize::MAX).min(PAGE_EVENTS_MAX)
+/// The blocks with the positions above `after` and up to `until`, or the first of them; none when there is no event.
+async fn log_page(connections: &Connections, after: Position, until: i64) -> Result<Option<Page>, LogError> {
+    let page = || sqlx::query(LOG_PAGE).bind(bigint(after.0)).bind(until).bind(PAGE_BYTES_MAX);
+    let Some(row) = connections.rows(READING, page).await?.pop() else { return Ok(None) };
+    let last: Option<i64> = row.try_get(0).map_err(|error| failed(READING, error))?;
+    last.map(|last| Ok(Page { row, last: Position(number(last)?) })).transpose()
 }
 
 fn page_events(limit: usize) -> i64 {
     i64::try_from(limit.min(PAGE_EVENTS_MAX)).unwrap_or(i64::MAX)
 }
 
-/// The stored events of a page in a row; none when there is no event.
-fn bodies(rows: &[PgRow]) -> Result<Option<&[u8]>, LogError> {
-    let bodies = rows.first().map(|row| row.try_get::<Option<&[u8]>, _>(0)).transpose();
-    Ok(bodies.map_err(|error| failed(READING, error))?.flatten())
+/// The blocks of a page; none when there is no event.
+fn blocks(row: &PgRow, column: usize) -> Result<Option<&[u8]>, LogError> {
+    row.try_get(column).map_err(|error| failed(READING, error))
 }
 
-/// Lends the events of `page`, which follow `last`.
-fn lend(page: &[u8], last: &mut Position, visit: &mut Visitor<'_>) -> Result<ControlFlow<()>, LogError> {
-    let mut rest = page;
-    while !rest.is_empty() {
-        *last = Position(last.0 + 1);
-        let (event, after) = first(rest, Place::Log(*last))?;
-        if visit(event).is_break() {
-            return Ok(ControlFlow::Break(()));
+/// Reads pages of the log one after the other.
+struct Reader {
+    /// Position of the last event that was lent.
+    last: Position,
+    room: Vec<u8>,
+}
+
+impl Reader {
+    /// Lends the events of `page` after the last one.
+    fn lend(&mut self, page: &Page, visit: &mut Visitor<'_>) -> Result<ControlFlow<()>, LogError> {
+        let mut blocks = blocks(&page.row, 1)?.unwrap_or_default();
+        while !blocks.is_empty() {
+            let next = |last: Position| Place::Log(Position(last.0 + 1));
+            blocks = unpack(blocks, next(self.last), &mut self.room)?;
+            let mut rest = found(seek(&self.room, next(self.last)), next(self.last))?;
+            while !rest.is_empty() {
+                let (event, after) = first(rest, next(self.last))?;
+                self.last = event.position;
+                if visit(event).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                rest = after;
+            }
         }
-        rest = after;
+        Ok(ControlFlow::Continue(()))
     }
-    Ok(ControlFlow::Continue(()))
+}
+
+/// The events from `place` on of a block in which it must be.
+fn found<'a>(events: &'a [u8], place: Place<'_>) -> Result<&'a [u8], LogError> {
+    if events.is_empty() { Err(corrupt(format!("{place} is not in its block"))) } else { Ok(events) }
 }

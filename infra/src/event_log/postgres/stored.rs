@@ -14,21 +14,26 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::failure::corrupt;
-use crate::event_log::leaf::leaf;
-use crate::event_log::{EventRef, LogError, Position, Recorded, StreamVersion};
+use crate::event_log::leaf;
+use crate::event_log::{EventRef, LogError, Position, StreamVersion};
 
-/// The stored form of `event`.
-pub(super) fn encode(event: &Recorded) -> Vec<u8> {
-    let leaf = leaf(&EventRef::from(event));
+/// Bytes in front of the leaf.
+const HEADER_BYTES: usize = 8;
+/// Where a leaf has the length of its stream's name: behind position, version, batch, place, schema and time.
+const STREAM_AT: usize = 8 + 8 + 16 + 4 + 2 + 12;
+
+/// Writes the stored form of `event` behind what is in `to`.
+pub(super) fn encode(event: &EventRef<'_>, to: &mut Vec<u8>) {
+    let start = to.len();
+    to.resize(start + HEADER_BYTES, 0);
+    leaf::write(event, to);
+    let (header, leaf) = to[start..].split_at_mut(HEADER_BYTES);
     let length = u32::try_from(leaf.len()).expect("names and payloads are bounded far below 4 GiB");
-    let mut body = Vec::with_capacity(8 + leaf.len());
-    body.extend_from_slice(&length.to_be_bytes());
-    body.extend_from_slice(&crc32fast::hash(&leaf).to_be_bytes());
-    body.extend_from_slice(&leaf);
-    body
+    header[..4].copy_from_slice(&length.to_be_bytes());
+    header[4..].copy_from_slice(&crc32fast::hash(leaf).to_be_bytes());
 }
 
-/// Where an event was found.
+/// Where an event is looked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place<'a> {
     /// At this position.
@@ -42,6 +47,20 @@ impl Place<'_> {
         match self {
             Self::Log(position) => event.position == position,
             Self::Stream(stream, version) => event.stream == stream && event.version == version,
+        }
+    }
+
+    /// Whether a leaf is of an event before this place, or of another stream; what cannot be read is not.
+    fn is_after(self, leaf: &[u8]) -> bool {
+        let mut start = Bytes(leaf);
+        let (Some(position), Some(version)) = (start.u64(), start.u64()) else { return false };
+        match self {
+            Self::Log(wanted) => position < wanted.0,
+            Self::Stream(stream, wanted) => {
+                let mut name = Bytes(leaf.get(STREAM_AT..).unwrap_or_default());
+                let name = name.u16().and_then(|length| name.take(usize::from(length)));
+                name.is_some_and(|name| name != stream.as_bytes() || version < wanted.0)
+            }
         }
     }
 }
@@ -71,12 +90,18 @@ pub(super) fn first<'a>(bodies: &'a [u8], place: Place<'_>) -> Result<(EventRef<
     Ok((event, rest.0))
 }
 
-/// The bodies after the first of `bodies`, found at `place`, which is not looked at.
-pub(super) fn skip<'a>(bodies: &'a [u8], place: Place<'_>) -> Result<&'a [u8], LogError> {
-    let mut rest = Bytes(bodies);
-    let length = rest.u32().filter(|_| rest.u32().is_some());
-    let leaf = length.and_then(|length| rest.take(usize::try_from(length).unwrap_or(usize::MAX)));
-    leaf.map(|_| rest.0).ok_or_else(|| corrupt(format!("{place}: it is cut short")))
+/// The bodies from the event at `place`, or the next after it, on; empty when there is none. Only places are looked
+/// at: what is damaged is found by reading it.
+pub(super) fn seek<'a>(bodies: &'a [u8], place: Place<'_>) -> &'a [u8] {
+    let mut bodies = bodies;
+    loop {
+        let mut rest = Bytes(bodies);
+        let length = rest.u32().filter(|_| rest.u32().is_some());
+        match length.and_then(|length| rest.take(usize::try_from(length).unwrap_or(usize::MAX))) {
+            Some(leaf) if place.is_after(leaf) => bodies = rest.0,
+            Some(_) | None => return bodies,
+        }
+    }
 }
 
 fn read_leaf(leaf: &[u8]) -> Option<EventRef<'_>> {
@@ -107,10 +132,11 @@ fn read_leaf(leaf: &[u8]) -> Option<EventRef<'_>> {
 }
 
 /// Bytes still to be read.
-struct Bytes<'a>(&'a [u8]);
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+    /// The next `length` bytes.
+    pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
@@ -126,7 +152,8 @@ impl<'a> Bytes<'a> {
         self.array().map(u16::from_be_bytes)
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    /// The next four bytes as a number.
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
@@ -147,7 +174,7 @@ impl<'a> Bytes<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event_log::{StreamId, event_id};
+    use crate::event_log::{Recorded, StreamId, event_id};
 
     fn event() -> Recorded {
         let batch = Uuid::from_u128(1);
@@ -170,6 +197,14 @@ mod tests {
         }
     }
 
+    fn stored(events: &[Recorded]) -> Vec<u8> {
+        let mut bodies = Vec::new();
+        for event in events {
+            encode(&EventRef::from(event), &mut bodies);
+        }
+        bodies
+    }
+
     fn read(bodies: &[u8], position: u64) -> Result<Recorded, LogError> {
         first(bodies, Place::Log(Position(position))).map(|(event, _)| event.to_recorded())
     }
@@ -177,7 +212,7 @@ mod tests {
     #[test]
     fn events_in_a_row_are_read_one_after_the_other() {
         let bare = Recorded { idempotency_key: None, request: None, position: Position(8), ..event() };
-        let bodies = [encode(&event()), encode(&bare)].concat();
+        let bodies = stored(&[event(), bare.clone()]);
         let (one, rest) = first(&bodies, Place::Log(Position(7))).unwrap();
         assert_eq!(one.to_recorded(), event());
         let (two, rest) = first(rest, Place::Stream("county/高唐", StreamVersion(3))).unwrap();
@@ -186,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_flipped_byte_is_noticed() {
-        let stored = encode(&event());
+        let stored = stored(&[event()]);
         for place in 0..stored.len() {
             let mut damaged = stored.clone();
             damaged[place] ^= 0x20;
@@ -196,7 +231,7 @@ mod tests {
 
     #[test]
     fn every_lost_tail_is_noticed() {
-        let stored = encode(&event());
+        let stored = stored(&[event()]);
         for length in 0..stored.len() {
             assert!(matches!(read(&stored[..length], 7), Err(LogError::Corrupt { .. })), "length {length}");
         }
@@ -204,7 +239,30 @@ mod tests {
 
     #[test]
     fn an_event_in_the_place_of_another_is_noticed() {
-        let error = read(&encode(&event()), 8).unwrap_err();
+        let error = read(&stored(&[event()]), 8).unwrap_err();
         assert_eq!(error.to_string(), "the store is damaged: event 8: event 7 is in its place");
+    }
+    #[test]
+    fn what_stands_before_a_place_is_passed_over() {
+        let other = |position, name: &str| Recorded {
+            position: Position(position),
+            stream: StreamId::new("county", name),
+            version: StreamVersion(position),
+            ..event()
+        };
+        let bodies = stored(&[other(1, "a"), other(2, "b"), other(3, "a"), other(4, "b")]);
+        let found = |place| first(seek(&bodies, place), place).map(|(event, _)| event.position.0);
+        for position in 1..=4 {
+            assert_eq!(found(Place::Log(Position(position))).unwrap(), position);
+        }
+        assert_eq!(found(Place::Stream("county/a", StreamVersion(3))).unwrap(), 3);
+        assert_eq!(found(Place::Stream("county/b", StreamVersion(2))).unwrap(), 2);
+        let missing = found(Place::Stream("county/b", StreamVersion(3))).unwrap_err().to_string();
+        assert_eq!(missing, "the store is damaged: version 3 of county/b: event 4 is in its place");
+        for place in
+            [Place::Log(Position(5)), Place::Stream("county/a", StreamVersion(4)), Place::Stream("c", StreamVersion(1))]
+        {
+            assert_eq!(seek(&bodies, place), &[0; 0][..]);
+        }
     }
 }

@@ -183,8 +183,8 @@ impl Writer {
 
     fn done(&mut self, connection: Option<PgConnection>, group: Group) -> Vec<Result<Appended, LogError>> {
         self.connection = connection.map(|connection| (connection, Instant::now()));
-        if let Some(last) = group.events.last() {
-            publish(&self.head, last.position);
+        if !group.is_empty() {
+            publish(&self.head, group.last());
             self.notices.note();
         }
         group.answers

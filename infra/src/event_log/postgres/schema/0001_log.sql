@@ -9,20 +9,22 @@ CREATE TABLE bishui.head (
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 INSERT INTO bishui.head (position, terms) VALUES (0, 0);
 
--- The id of a stream is the position of its first event.
-CREATE TABLE bishui.stream (
-    name bytea  PRIMARY KEY,
-    id   bigint NOT NULL UNIQUE
-);
+-- Consecutive events of one append, compressed by the program, up to position `last`. `events` has all of them, their
+-- places and their checksums. A row is made to fit a page: only a large event of its own is kept out of line.
+CREATE TABLE bishui.block (
+    last   bigint PRIMARY KEY,
+    events bytea  NOT NULL
+) WITH (toast_tuple_target = 8160);
+ALTER TABLE bishui.block ALTER COLUMN events SET STORAGE EXTERNAL;
 
--- `body` has all of the event, its places and its checksum; the other columns are there to find it.
-CREATE TABLE bishui.event (
-    position bigint NOT NULL,
-    stream   bigint NOT NULL,
-    version  bigint NOT NULL,
-    body     bytea  NOT NULL,
-    PRIMARY KEY (position),
-    UNIQUE (stream, version)
+-- The `count` events that a stream has in the block that ends at `block`, from `version` on. The columns stand in the
+-- order that wastes no bytes between them.
+CREATE TABLE bishui.run (
+    version bigint NOT NULL,
+    block   bigint NOT NULL,
+    count   int    NOT NULL,
+    stream  bytea  NOT NULL,
+    PRIMARY KEY (stream, version)
 );
 
 CREATE TABLE bishui.request_key (
