@@ -6,12 +6,12 @@
 //! looks for its events at their places before it answers.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use self::connections::Connections;
@@ -43,19 +43,13 @@ pub use address::Address;
 /// Requests that may wait for the writer; further callers wait to queue.
 const QUEUE_REQUESTS_MAX: usize = 4_096;
 
-/// A handle to the log in a database; clones share it. When the last is dropped, the drop waits until the writer has
-/// finished what is queued.
+/// A handle to the log in a database; clones share it. Its writer is a task of the runtime that opens it, so that no
+/// thread has to wake another for a commit; when the last handle is dropped it finishes what is queued.
 #[derive(Clone)]
 pub struct PostgresLog {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
     connections: Arc<Connections>,
     head: watch::Sender<Position>,
-    /// Both are there until the log is closed.
-    queue: Option<mpsc::Sender<Request>>,
-    writer: Option<JoinHandle<()>>,
+    queue: mpsc::Sender<Request>,
 }
 
 impl PostgresLog {
@@ -71,8 +65,8 @@ impl PostgresLog {
         drop(connection.close().await);
         let head = watch::Sender::new(read::head(&connections).await?);
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
-        let writer = start_writer(Arc::clone(&connections), head.clone(), requests)?;
-        Ok(Self { inner: Arc::new(Inner { connections, head, queue: Some(queue), writer: Some(writer) }) })
+        tokio::spawn(write(Arc::clone(&connections), head.clone(), requests));
+        Ok(Self { connections, head, queue })
     }
 
     /// Reads the whole log and compares it with itself; gives the head up to which it did. It may run beside writers.
@@ -80,7 +74,7 @@ impl PostgresLog {
     /// # Errors
     /// `Corrupt` with the first difference.
     pub async fn verify(&self) -> Result<Position, LogError> {
-        check::verify(&self.inner.connections).await
+        check::verify(&self.connections).await
     }
 
     async fn ask(
@@ -89,42 +83,20 @@ impl PostgresLog {
     ) -> Result<Appended, LogError> {
         let stopped = || LogError::Unavailable { what: "the writer has stopped".into(), source: None };
         let (answer, answered) = oneshot::channel();
-        let queue = self.inner.queue.as_ref().ok_or_else(stopped)?;
-        queue.send(request(answer)).await.map_err(|_| stopped())?;
+        self.queue.send(request(answer)).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 }
 
-/// Starts the writer and what wakes it, on a thread of their own: a commit never waits for other work of the process.
-fn start_writer(
-    connections: Arc<Connections>,
-    head: watch::Sender<Position>,
-    requests: mpsc::Receiver<Request>,
-) -> Result<JoinHandle<()>, LogError> {
-    let failed = |error| LogError::Unavailable {
-        what: "starting the writer".into(),
-        source: Some(Box::<std::io::Error>::new(error)),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let run = move || {
-        runtime.block_on(async {
-            let following = tokio::spawn(wake::follow(Arc::clone(&connections), head.clone()));
-            Writer::new(connections, head).run(requests).await;
-            following.abort();
-        });
-    };
-    std::thread::Builder::new().name("event-log".into()).spawn(run).map_err(failed)
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the writer of the event log had stopped with a panic");
-        }
-    }
+/// Runs the writer until the last handle is dropped, and what wakes this node and the others.
+async fn write(connections: Arc<Connections>, head: watch::Sender<Position>, requests: mpsc::Receiver<Request>) {
+    let (moved, moves) = watch::channel(Position(0));
+    // It ends by itself, when the last move is told.
+    tokio::spawn(wake::tell(Arc::clone(&connections), moves));
+    // It ends with this task, whatever ends that.
+    let mut following = JoinSet::new();
+    following.spawn(wake::follow(Arc::clone(&connections), head.clone()));
+    Writer::new(connections, head, moved).run(requests).await;
 }
 
 #[async_trait]
@@ -135,11 +107,11 @@ impl EventLog for PostgresLog {
     }
 
     async fn recall(&self, known: &Idempotency) -> Result<Option<Appended>, LogError> {
-        read::key(&self.inner.connections, &known.key).await?.map(|record| record.answer(known)).transpose()
+        read::key(&self.connections, &known.key).await?.map(|record| record.answer(known)).transpose()
     }
 
     async fn version(&self, stream: &StreamId) -> Result<StreamVersion, LogError> {
-        read::version(&self.inner.connections, stream).await
+        read::version(&self.connections, stream).await
     }
 
     async fn read_stream(
@@ -148,15 +120,15 @@ impl EventLog for PostgresLog {
         after: StreamVersion,
         limit: usize,
     ) -> Result<Vec<Recorded>, LogError> {
-        read::stream(&self.inner.connections, stream, after, limit).await
+        read::stream(&self.connections, stream, after, limit).await
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, LogError> {
-        read::log(&self.inner.connections, after, limit).await
+        read::log(&self.connections, after, limit).await
     }
 
     async fn replay(&self, after: Position, until: Position, visit: &mut Visitor<'_>) -> Result<(), LogError> {
-        read::replay(&self.inner.connections, after, until, visit).await
+        read::replay(&self.connections, after, until, visit).await
     }
 
     async fn take_over(&self, events: Vec<Recorded>) -> Result<Position, LogError> {
@@ -164,29 +136,29 @@ impl EventLog for PostgresLog {
     }
 
     async fn head(&self) -> Result<Position, LogError> {
-        read::head(&self.inner.connections).await
+        read::head(&self.connections).await
     }
 
     fn watch(&self) -> watch::Receiver<Position> {
-        self.inner.head.subscribe()
+        self.head.subscribe()
     }
 
     async fn checkpoint(&self, consumer: &str) -> Result<Position, LogError> {
         check_consumer(consumer)?;
-        leases::checkpoint(&self.inner.connections, consumer).await
+        leases::checkpoint(&self.connections, consumer).await
     }
 
     async fn move_checkpoint(&self, consumer: &str, expected: Position, to: Position) -> Result<(), LogError> {
         check_consumer(consumer)?;
-        leases::move_checkpoint(&self.inner.connections, consumer, expected, to).await
+        leases::move_checkpoint(&self.connections, consumer, expected, to).await
     }
 
     async fn take_lease(&self, work: &str, holder: Uuid, time: Duration) -> Result<Option<Lease>, LogError> {
         check_work(work)?;
-        leases::take(&self.inner.connections, work, holder, time).await
+        leases::take(&self.connections, work, holder, time).await
     }
 
     async fn end_lease(&self, lease: &Lease) -> Result<(), LogError> {
-        leases::end(&self.inner.connections, lease).await
+        leases::end(&self.connections, lease).await
     }
 }

@@ -74,10 +74,6 @@ impl Subject for LogSubject {
     fn append(&self, run: Run) -> Result<Timed, LogError> {
         let start = Instant::now();
         let commits = self.runtime.block_on(async {
-            if run.writers == 1 {
-                // A single writer needs no scheduler: it is polled on this thread.
-                return write(Arc::clone(&self.log), run, 0).await;
-            }
             let writers: JoinSet<_> =
                 (0..run.writers).map(|writer| write(Arc::clone(&self.log), run, writer)).collect();
             writers.join_all().await.into_iter().collect::<Result<Vec<_>, _>>().map(|commits| commits.concat())

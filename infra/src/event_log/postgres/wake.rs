@@ -4,22 +4,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
 use sqlx::{Error, Row as _};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connections::Connections;
 use crate::event_log::Position;
 
-/// Tells that the head has moved.
-pub(super) const NOTIFY: &str = "SELECT pg_notify('bishui', '')";
+/// Tells that the head has moved to $1.
+const NOTIFY: &str = "SELECT pg_notify('bishui', $1)";
 const CHANNEL: &str = "bishui";
 /// A standby has no say: the row is missing there.
 const HEAD: &str = "SELECT position FROM bishui.head WHERE NOT pg_is_in_recovery()";
 
-/// Time between two notices of one node: under load one stands for many commits.
-const BETWEEN: Duration = Duration::from_millis(10);
+/// Time between two notices of one node: under load one stands for many commits, for each wakes three processes here.
+const BETWEEN: Duration = Duration::from_millis(50);
 /// Time after which a node looks without having been woken.
 const LOOK: Duration = Duration::from_secs(1);
 /// Longest wait for the answer.
@@ -28,36 +28,15 @@ const ANSWER: Duration = Duration::from_secs(5);
 const WAIT_FIRST: Duration = Duration::from_millis(50);
 const WAIT_LONGEST: Duration = Duration::from_secs(2);
 
-/// When the other nodes are to be woken.
-#[derive(Debug, Default)]
-pub(super) struct Notices {
-    waiting: bool,
-    last: Option<Instant>,
-}
-
-impl Notices {
-    /// The head has moved.
-    pub(super) fn note(&mut self) {
-        self.waiting = true;
-    }
-
-    /// The others were told.
-    pub(super) fn sent(&mut self) {
-        *self = Self { waiting: false, last: Some(Instant::now()) };
-    }
-
-    /// Whether they are to be told.
-    pub(super) fn are_due(&self) -> bool {
-        self.waiting && self.last.is_none_or(|last| last.elapsed() >= BETWEEN)
-    }
-
-    /// Waits until they are.
-    pub(super) async fn due(&self) {
-        match self.last {
-            _ if !self.waiting => std::future::pending().await,
-            Some(last) => sleep_until(last + BETWEEN).await,
-            None => {}
+/// Tells the other nodes how far this one has moved the head, until it moves it no more. They look by themselves too, so
+/// a failure only makes them later.
+pub(super) async fn tell(connections: Arc<Connections>, mut moved: watch::Receiver<Position>) {
+    while moved.changed().await.is_ok() {
+        let head = moved.borrow_and_update().to_string();
+        if let Err(error) = connections.rows("waking the other nodes", || sqlx::query(NOTIFY).bind(&head)).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "other nodes were not woken");
         }
+        sleep(BETWEEN).await;
     }
 }
 
@@ -102,10 +81,18 @@ async fn listen(
         publish(head, Position(position));
         *wait = WAIT_FIRST;
         // What was said while the head was read is waiting already.
-        if let Ok(woken) = timeout(LOOK, listener.try_recv()).await
-            && woken?.is_none()
-        {
-            return Ok(());
+        let look = Instant::now() + LOOK;
+        loop {
+            let Ok(woken) = timeout_at(look, listener.try_recv()).await else { break };
+            let Some(notice) = woken? else { return Ok(()) };
+            if names_more(&notice, *head.borrow()) {
+                break;
+            }
         }
     }
+}
+
+/// Whether a notice is of a head above the known one, as those of this node itself are not.
+fn names_more(notice: &PgNotification, known: Position) -> bool {
+    notice.payload().parse().is_ok_and(|named: u64| named > known.0)
 }

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use super::commit::{APPENDING, Attempt, Outcome, append_at_once, append_locked};
-use super::connections::{Connections, IDLE, STATEMENT, is_there};
+use super::connections::{Connections, IDLE, is_there};
 use super::failure::{failed, with_causes};
 use super::ground::Ground;
 use super::group::Group;
-use super::wake::{NOTIFY, Notices, publish};
+use super::wake::publish;
 use crate::event_log::{Appended, Batch, LogError, Position, Recorded};
 
 /// Most requests in one group.
@@ -46,8 +47,16 @@ impl Request {
         }
     }
 
+    /// Events that it records.
+    pub(super) fn events(&self) -> usize {
+        match self {
+            Self::Append(batch, _) => batch.writes.iter().map(|write| write.events.len()).sum(),
+            Self::TakeOver(events, _) => events.len(),
+        }
+    }
+
     /// Payload bytes.
-    fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         match self {
             Self::Append(batch, _) => {
                 batch.writes.iter().flat_map(|write| &write.events).map(|event| event.payload.len()).sum()
@@ -69,34 +78,33 @@ pub(super) struct Writer {
     connection: Option<(PgConnection, Instant)>,
     /// What is known of the log as this writer left it.
     ground: Option<Ground>,
+    /// The newest head that this node knows.
     head: watch::Sender<Position>,
-    notices: Notices,
+    /// How far this node has moved it.
+    moved: watch::Sender<Position>,
 }
 
 impl Writer {
-    pub(super) fn new(connections: Arc<Connections>, head: watch::Sender<Position>) -> Self {
-        Self { connections, connection: None, ground: None, head, notices: Notices::default() }
+    pub(super) fn new(
+        connections: Arc<Connections>,
+        head: watch::Sender<Position>,
+        moved: watch::Sender<Position>,
+    ) -> Self {
+        Self { connections, connection: None, ground: None, head, moved }
     }
 
     /// Serves until every sender is gone.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
-        loop {
-            let next = tokio::select! {
-                biased;
-                next = queue.recv() => next,
-                () = self.notices.due() => {
-                    self.notify().await;
-                    continue;
-                }
-            };
-            let Some(first) = next else { break };
-            let requests = drain(first, &mut queue);
-            self.serve(requests).await;
-            if self.notices.are_due() {
-                self.notify().await;
+        let mut is_alone = true;
+        while let Some(first) = queue.recv().await {
+            if !is_alone {
+                // Those who were answered just now, and are about to ask again, come into the same group.
+                yield_now().await;
             }
+            let requests = drain(first, &mut queue);
+            is_alone = requests.len() == 1;
+            self.serve(requests).await;
         }
-        self.notify().await;
     }
 
     async fn serve(&mut self, requests: Vec<Request>) {
@@ -185,20 +193,9 @@ impl Writer {
         self.connection = connection.map(|connection| (connection, Instant::now()));
         if !group.is_empty() {
             publish(&self.head, group.last());
-            self.notices.note();
+            self.moved.send_replace(group.last());
         }
         group.answers
-    }
-
-    /// Wakes the other nodes. They look by themselves too, so a failure only makes them later.
-    async fn notify(&mut self) {
-        self.notices.sent();
-        let Some((mut connection, _)) = self.connection.take() else { return };
-        match timeout(STATEMENT, sqlx::query(NOTIFY).execute(&mut connection)).await {
-            Ok(Ok(_)) => self.connection = Some((connection, Instant::now())),
-            Ok(Err(error)) => tracing::debug!(%error, "other nodes were not woken"),
-            Err(_) => tracing::debug!("other nodes were not woken in time"),
-        }
     }
 }
 
