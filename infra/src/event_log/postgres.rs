@@ -44,7 +44,8 @@ pub use address::Address;
 const QUEUE_REQUESTS_MAX: usize = 4_096;
 
 /// A handle to the log in a database; clones share it. Its writer is a task of the runtime that opens it, so that no
-/// thread has to wake another for a commit; when the last handle is dropped it finishes what is queued.
+/// thread has to wake another for a commit. When the last handle is dropped it finishes what is queued, as long as the
+/// runtime is there.
 #[derive(Clone)]
 pub struct PostgresLog {
     connections: Arc<Connections>,

@@ -32,13 +32,10 @@ pub(super) struct Group {
 impl Group {
     /// Judges `requests` in order on `ground`; later ones see what the earlier ones of the group record.
     pub(super) fn judge(requests: &[Request], ground: &Ground) -> Self {
-        /// What names and numbers add to a payload, about.
-        const ENVELOPE_BYTES: usize = 160;
-        let bytes = requests.iter().map(|request| request.weight() + request.events() * ENVELOPE_BYTES).sum();
         let mut group = Self {
             answers: Vec::with_capacity(requests.len()),
             head: ground.head,
-            events: Vec::with_capacity(bytes),
+            events: Vec::new(),
             ends: Vec::new(),
             places: Vec::new(),
             streams: Vec::new(),

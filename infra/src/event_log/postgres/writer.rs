@@ -47,16 +47,8 @@ impl Request {
         }
     }
 
-    /// Events that it records.
-    pub(super) fn events(&self) -> usize {
-        match self {
-            Self::Append(batch, _) => batch.writes.iter().map(|write| write.events.len()).sum(),
-            Self::TakeOver(events, _) => events.len(),
-        }
-    }
-
     /// Payload bytes.
-    pub(super) fn weight(&self) -> usize {
+    fn weight(&self) -> usize {
         match self {
             Self::Append(batch, _) => {
                 batch.writes.iter().flat_map(|write| &write.events).map(|event| event.payload.len()).sum()
