@@ -42,7 +42,7 @@ impl Stand for PostgresStand {
             database::make(&self.address, &address).await?;
             PostgresLog::open(&address).await
         })?;
-        Ok(Box::new(LogSubject { log: Arc::new(log), runtime: self.runtime.clone() }))
+        Ok(Box::new(LogSubject { log: Arc::new(log), runtime: self.runtime.clone(), has_tasks: true }))
     }
 
     fn bytes(&self, part: Part) -> Result<u64, LogError> {

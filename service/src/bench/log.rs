@@ -49,7 +49,7 @@ impl Stand for SledStand {
 
     fn open(&self, part: Part) -> Result<Box<dyn Subject>, LogError> {
         let log = SledLog::open(self.path(part))?;
-        Ok(Box::new(LogSubject { log: Arc::new(log), runtime: self.runtime.clone() }))
+        Ok(Box::new(LogSubject { log: Arc::new(log), runtime: self.runtime.clone(), has_tasks: false }))
     }
 
     fn bytes(&self, part: Part) -> Result<u64, LogError> {
@@ -68,12 +68,18 @@ impl Stand for SledStand {
 pub(super) struct LogSubject {
     pub(super) log: Arc<dyn EventLog>,
     pub(super) runtime: Handle,
+    /// Whether the log works in tasks of the runtime: as in the service, its callers are tasks beside them then.
+    pub(super) has_tasks: bool,
 }
 
 impl Subject for LogSubject {
     fn append(&self, run: Run) -> Result<Timed, LogError> {
         let start = Instant::now();
         let commits = self.runtime.block_on(async {
+            if run.writers == 1 && !self.has_tasks {
+                // A single writer needs no scheduler: it is polled on this thread.
+                return write(Arc::clone(&self.log), run, 0).await;
+            }
             let writers: JoinSet<_> =
                 (0..run.writers).map(|writer| write(Arc::clone(&self.log), run, writer)).collect();
             writers.join_all().await.into_iter().collect::<Result<Vec<_>, _>>().map(|commits| commits.concat())
