@@ -53,22 +53,22 @@ impl Place {
         named.map_or_else(|| Ok(Self::Sled(data_dir.join(STORE_DIR))), Self::parse)
     }
 
-    /// Makes the directory of an embedded store; a database is there already, its tables are made when it is opened.
+    /// Makes the directory of an embedded store, or the tables in a database, which is there already.
     ///
     /// # Errors
-    /// `Input` where the directory cannot be made.
-    pub fn make(&self) -> Result<(), OfficeError> {
+    /// `Input` where the directory cannot be made, and what the database fails with.
+    pub async fn make(&self) -> Result<(), OfficeError> {
         match self {
             Self::Sled(path) => std::fs::create_dir_all(path)
                 .map_err(|error| OfficeError::Input { what: format!("{}: {error}", path.display()) }),
-            Self::Postgres(_) => Ok(()),
+            Self::Postgres(address) => Ok(PostgresLog::make(address).await?),
         }
     }
 
     /// Opens the store, an embedded one off the async threads.
     ///
     /// # Errors
-    /// `NotFound` where no embedded store was made, and what the store fails with.
+    /// `NotFound` where no embedded store was made, and what the store fails with, a database without a log too.
     pub async fn open(&self) -> Result<Store, OfficeError> {
         match self {
             Self::Sled(path) if !path.is_dir() => {

@@ -10,7 +10,7 @@ fn in_runtime<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn database() -> String {
-    in_runtime(Cluster::shared().database())
+    in_runtime(Cluster::shared().empty_database())
 }
 
 /// What the commands show of an office.
@@ -51,6 +51,8 @@ fn a_log_moves_to_a_database_and_back_as_it_is() {
     assert_eq!((&moved["found"], &moved["events"]), (&Value::from(0), &Value::from(office.head())));
     assert_eq!(moved["source_sha256"], moved["target_sha256"]);
     assert_eq!(shown(&office, &["--store", &there]), before);
+    let empty = database();
+    office.run(["status", "--store", &empty]).exits(5).says(&["no log was made in this database", "bishui init"]);
     let again = office.ask(["migrate-store", "--from", &embedded, "--to", &there]);
     assert_eq!((&again["found"], &again["target_sha256"]), (&moved["events"], &moved["target_sha256"]));
     let returned = office.ask(["migrate-store", "--from", &there, "--to", &back]);

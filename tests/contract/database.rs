@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bishui_infra::event_log::postgres::PostgresLog;
-use bishui_infra::event_log::{Appended, Batch, EventLog, Expected, LogError, Position, StreamWrite};
+use bishui_infra::event_log::{Appended, Batch, EventLog, Expected, LogError, Position, StreamVersion, StreamWrite};
 use bishui_tests::postgres::{Cluster, database_name, parsed};
 use bishui_tests::proxy::Proxy;
 use tokio::task::JoinSet;
@@ -146,6 +146,77 @@ async fn a_commit_that_never_arrived_is_sent_again() {
     assert_eq!(positions(&log, 0).await, [1, 2]);
 }
 
+/// A batch that cannot be judged at once: it rests on what no append has told the node.
+fn resting(number: u128, text: &str) -> Batch {
+    let rests_on = StreamWrite { stream: stream(&format!("of {number}")), expected: Expected::Any, events: vec![] };
+    let mut batch = saying(number, text);
+    batch.writes.push(rests_on);
+    batch
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_again_while_it_is_looked_for_is_found_and_recorded_once() {
+    let cluster = Cluster::shared();
+    let proxy = Proxy::start(cluster.port()).await;
+    let address = cluster.database().await;
+    let log = open(&Cluster::address_at(database_name(&address), proxy.port())).await;
+    log.append(saying(1, "before")).await.unwrap();
+    // The answer to the append, then the answer to the transaction that has found it.
+    proxy.lose_answer_to("twice in doubt");
+    proxy.lose_answer_to("COMMIT");
+    let appended = log.append(saying(2, "twice in doubt")).await.unwrap();
+    assert_eq!(appended, Appended { first: Position(2), last: Position(2), duplicate: false });
+    assert!(proxy.has_lost_all());
+    assert_eq!(positions(&log, 0).await, [1, 2]);
+    assert_eq!(open(&address).await.verify().await.unwrap(), Position(2));
+}
+
+#[tokio::test]
+async fn a_commit_under_the_lock_whose_answer_was_lost_is_answered_and_recorded_once() {
+    let cluster = Cluster::shared();
+    let proxy = Proxy::start(cluster.port()).await;
+    let address = cluster.database().await;
+    let log = open(&Cluster::address_at(database_name(&address), proxy.port())).await;
+    let other = open(&address).await;
+    for number in 1..=2_u64 {
+        log.append(saying(u128::from(number) * 10, "before")).await.unwrap();
+        // The other node's append makes this one look under the lock.
+        other.append(saying(u128::from(number) * 10 + 1, "between")).await.unwrap();
+        proxy.lose_answer_to("COMMIT");
+        let appended = log.append(saying(u128::from(number) * 10 + 2, "under the lock")).await.unwrap();
+        assert_eq!(appended, Appended { first: Position(3 * number), last: Position(3 * number), duplicate: false });
+        assert!(proxy.has_lost_all());
+    }
+    assert_eq!(positions(&log, 0).await, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(other.verify().await.unwrap(), Position(6));
+}
+
+#[tokio::test]
+async fn a_connection_lost_while_a_batch_is_judged_is_replaced() {
+    let cluster = Cluster::shared();
+    let proxy = Proxy::start(cluster.port()).await;
+    let address = cluster.database().await;
+    let log = open(&Cluster::address_at(database_name(&address), proxy.port())).await;
+    log.append(saying(1, "before")).await.unwrap();
+    proxy.lose_answer_to("county/of 2");
+    let appended = log.append(resting(2, "after")).await.unwrap();
+    assert_eq!((appended.last, appended.duplicate), (Position(2), false));
+    assert!(proxy.has_lost_all());
+    assert_eq!(positions(&log, 0).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_batch_may_rest_on_more_streams_than_one_look_takes() {
+    let log = open(&Cluster::shared().database().await).await;
+    log.append(writes(1, [write(&stream("59999"), at(0), 1)])).await.unwrap();
+    let mut batch = writes(2, [write(&stream("b"), at(0), 1)]);
+    batch.writes.extend((0..60_000).map(|number| write(&stream(&format!("{number:05}")), at(0), 0)));
+    let refused = log.append(batch.clone()).await;
+    assert!(matches!(&refused, Err(LogError::Conflict { stream, .. }) if stream.as_str() == "county/59999"));
+    batch.writes.last_mut().unwrap().expected = at(1);
+    log.append(batch).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_database_that_was_down_is_used_again() {
     let mut cluster = Cluster::start(&[]);
@@ -189,6 +260,11 @@ async fn what_was_changed_behind_the_log_is_noticed() {
         ("UPDATE bishui.run SET block = 2 WHERE block = 4", "in the block that ends with event 4"),
         ("DELETE FROM bishui.run WHERE block = 2", "the run of stream `county/a` from version 1"),
         ("INSERT INTO bishui.run VALUES (3, 4, 1, 'county/b')", "3 runs of streams are listed"),
+        (
+            "INSERT INTO bishui.run VALUES (3, 9, 1, 'county/b')",
+            "`county/b` ends with event 9, which is beyond the head",
+        ),
+        ("UPDATE bishui.request_key SET last_position = 9", "stands for other events"),
         ("DELETE FROM bishui.request_key", "0 idempotency keys"),
         ("UPDATE bishui.request_key SET last_position = 1", "stands for other events"),
         ("UPDATE bishui.request_key SET key = 'x'", "stands for other events"),
@@ -204,6 +280,79 @@ async fn what_was_changed_behind_the_log_is_noticed() {
         let found = log.verify().await;
         assert!(matches!(&found, Err(LogError::Corrupt { what }) if what.contains(told)), "{change}: {found:?}");
     }
+}
+
+/// What reading says of damage, where it is met.
+async fn read_wholly(log: &PostgresLog) -> Vec<String> {
+    let told = |read: Result<(), LogError>| match read {
+        Err(LogError::Corrupt { what }) => what,
+        read => format!("{read:?}"),
+    };
+    let all = log.read_all(Position(0), 10).await.map(drop);
+    let by_one = async {
+        let mut last = Position(0);
+        while let Some(event) = log.read_all(last, 1).await?.pop() {
+            last = event.position;
+        }
+        Ok(())
+    };
+    let replayed = log.replay(Position(0), Position(u64::MAX), &mut |_| ControlFlow::Continue(())).await;
+    let streamed = log.read_stream(&stream("b"), StreamVersion(0), 10).await.map(drop);
+    vec![told(all), told(by_one.await), told(replayed), told(streamed)]
+}
+
+#[tokio::test]
+async fn damage_that_is_read_is_named_and_never_passed_over() {
+    const FINE: &str = "Ok(())";
+    let cluster = Cluster::shared();
+    let changes = [
+        ("UPDATE bishui.block SET events = '' WHERE last = 6", ["event 5 is missing"; 3], "version 3"),
+        ("UPDATE bishui.block SET events = '' WHERE last = 4", ["event 3"; 3], "version 1"),
+        ("DELETE FROM bishui.block WHERE last = 6", ["event 5 is missing"; 3], "version 3"),
+        ("DELETE FROM bishui.block WHERE last = 4", ["event 3"; 3], "version 1"),
+        ("DELETE FROM bishui.run WHERE block = 4 AND version = 1", [FINE; 3], "version 1"),
+        ("UPDATE bishui.run SET count = -9 WHERE block = 6", [FINE; 3], "the version of stream `county/b` is -7"),
+        ("DELETE FROM bishui.head", ["the row of the head is missing"; 3], FINE),
+    ];
+    for (change, told, of_the_stream) in changes {
+        let address = cluster.database().await;
+        let log = open(&address).await;
+        for (number, name) in [(1, "a"), (2, "b"), (3, "b")] {
+            log.append(writes(number, [write(&stream(name), Expected::Any, 2)])).await.unwrap();
+        }
+        let mut connection = cluster.connect(database_name(&address)).await;
+        sqlx::raw_sql(change).execute(&mut connection).await.unwrap();
+        let said = read_wholly(&log).await;
+        for (said, told) in said.iter().zip(told.iter().chain([&of_the_stream])) {
+            assert!(said.contains(told), "{change}: {said} instead of {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_its_first_run_is_not_begun_again() {
+    let cluster = Cluster::shared();
+    let address = cluster.database().await;
+    open(&address).await.append(writes(1, [write(&stream("a"), at(0), 1)])).await.unwrap();
+    let log = open(&address).await;
+    log.append(writes(2, [write(&stream("a"), at(1), 1)])).await.unwrap();
+    let mut connection = cluster.connect(database_name(&address)).await;
+    sqlx::raw_sql("DELETE FROM bishui.run WHERE version = 1").execute(&mut connection).await.unwrap();
+    let refused = open(&address).await.append(writes(3, [write(&stream("a"), at(0), 1)])).await;
+    assert!(matches!(&refused, Err(LogError::Conflict { actual: StreamVersion(2), .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_database_without_a_log_is_left_as_it_is() {
+    let address = parsed(&Cluster::shared().empty_database().await);
+    for _ in 0..2 {
+        let refused = PostgresLog::open(&address).await.map(drop).unwrap_err().to_string();
+        assert!(refused.contains("no log was made in this database"), "{refused}");
+    }
+    PostgresLog::make(&address).await.unwrap();
+    PostgresLog::open(&address).await.unwrap().append(saying(1, "kept")).await.unwrap();
+    PostgresLog::make(&address).await.unwrap();
+    assert_eq!(PostgresLog::open(&address).await.unwrap().head().await.unwrap(), Position(1));
 }
 
 #[tokio::test]

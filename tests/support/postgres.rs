@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use bishui_infra::event_log::postgres::Address;
+use bishui_infra::event_log::postgres::{Address, PostgresLog};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
@@ -185,8 +185,15 @@ impl Cluster {
         run(program(name).args(args).arg("-D").arg(self.directory.path().join("data")));
     }
 
-    /// Makes a new database; gives its address on the socket.
+    /// Makes a new database with an empty log in it; gives its address on the socket.
     pub async fn database(&self) -> String {
+        let address = self.empty_database().await;
+        PostgresLog::make(&parsed(&address)).await.expect("the tables of a log");
+        address
+    }
+
+    /// Makes a new database; gives its address on the socket.
+    pub async fn empty_database(&self) -> String {
         static DATABASES: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let mut connection = self.connect("postgres").await;

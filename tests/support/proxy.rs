@@ -1,5 +1,6 @@
 //! A proxy between a node and its server that loses what a test wants lost.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -16,8 +17,8 @@ pub struct Proxy {
 struct State {
     target: u16,
     partitioned: watch::Sender<bool>,
-    lost_request: Mutex<Option<Vec<u8>>>,
-    lost_answer: Mutex<Option<Vec<u8>>>,
+    lost_requests: Mutex<VecDeque<Vec<u8>>>,
+    lost_answers: Mutex<VecDeque<Vec<u8>>>,
 }
 
 impl Proxy {
@@ -28,8 +29,8 @@ impl Proxy {
         let state = Arc::new(State {
             target,
             partitioned: watch::Sender::new(false),
-            lost_request: Mutex::default(),
-            lost_answer: Mutex::default(),
+            lost_requests: Mutex::default(),
+            lost_answers: Mutex::default(),
         });
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
@@ -55,20 +56,22 @@ impl Proxy {
         self.state.partitioned.send_replace(false);
     }
 
-    /// The connection that next carries `marker` to the server is cut before it arrives.
+    /// The connection that next carries `marker` to the server is cut before it arrives, when what is to be lost before
+    /// has been.
     pub fn lose_request_with(&self, marker: &str) {
-        *self.state.lost_request.lock().expect("no holder panics") = Some(marker.into());
+        self.state.lost_requests.lock().expect("no holder panics").push_back(marker.into());
     }
 
-    /// The connection that next carries `marker` to the server is cut when the server answers.
+    /// The connection that next carries `marker` to the server is cut when the server answers, when what is to be lost
+    /// before has been.
     pub fn lose_answer_to(&self, marker: &str) {
-        *self.state.lost_answer.lock().expect("no holder panics") = Some(marker.into());
+        self.state.lost_answers.lock().expect("no holder panics").push_back(marker.into());
     }
 
     /// Whether all that was to be lost has been.
     pub fn has_lost_all(&self) -> bool {
-        let is_none = |lost: &Mutex<Option<Vec<u8>>>| lost.lock().expect("no holder panics").is_none();
-        is_none(&self.state.lost_request) && is_none(&self.state.lost_answer)
+        let is_none = |lost: &Mutex<VecDeque<Vec<u8>>>| lost.lock().expect("no holder panics").is_empty();
+        is_none(&self.state.lost_requests) && is_none(&self.state.lost_answers)
     }
 }
 
@@ -84,10 +87,10 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
         tokio::select! {
             count = client.read(&mut asked) => {
                 let Ok(count @ 1..) = count else { return };
-                if partitioned.wait_for(|is| !is).await.is_err() || takes(&state.lost_request, &asked[..count]) {
+                if partitioned.wait_for(|is| !is).await.is_err() || takes(&state.lost_requests, &asked[..count]) {
                     return;
                 }
-                cut_at_answer |= takes(&state.lost_answer, &asked[..count]);
+                cut_at_answer |= takes(&state.lost_answers, &asked[..count]);
                 if server.write_all(&asked[..count]).await.is_err() {
                     return;
                 }
@@ -105,12 +108,12 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
     }
 }
 
-/// Whether `bytes` hold what is to be lost; it is lost once.
-fn takes(marker: &Mutex<Option<Vec<u8>>>, bytes: &[u8]) -> bool {
-    let mut marker = marker.lock().expect("no holder panics");
-    let holds = marker.as_ref().is_some_and(|marker| bytes.windows(marker.len()).any(|window| window == marker));
+/// Whether `bytes` hold what is to be lost next; it is lost once.
+fn takes(markers: &Mutex<VecDeque<Vec<u8>>>, bytes: &[u8]) -> bool {
+    let mut markers = markers.lock().expect("no holder panics");
+    let holds = markers.front().is_some_and(|marker| bytes.windows(marker.len()).any(|window| window == marker));
     if holds {
-        *marker = None;
+        markers.pop_front();
     }
     holds
 }

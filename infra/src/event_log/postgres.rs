@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -54,16 +53,22 @@ pub struct PostgresLog {
 }
 
 impl PostgresLog {
-    /// Opens the log in the database at `address`, making or bringing forward its tables.
+    /// Makes the tables of a log in the database at `address`; those that are there stay.
     ///
     /// # Errors
     /// `Unavailable` when no server of the address takes writes, or the tables belong to a newer program.
+    pub async fn make(address: &Address) -> Result<(), LogError> {
+        schema::make(&Connections::new(address.clone())).await
+    }
+
+    /// Opens the log in the database at `address`, bringing its tables forward.
+    ///
+    /// # Errors
+    /// `Unavailable` when no server of the address takes writes, no log was made there, or the tables belong to a newer
+    /// program.
     pub async fn open(address: &Address) -> Result<Self, LogError> {
         let connections = Arc::new(Connections::new(address.clone()));
-        let mut connection = connections.connect().await?;
-        schema::bring_forward(&mut connection).await?;
-        // A farewell; the server notices by itself too.
-        drop(connection.close().await);
+        schema::bring_forward(&connections).await?;
         let head = watch::Sender::new(read::head(&connections).await?);
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
         tokio::spawn(write(Arc::clone(&connections), head.clone(), requests));

@@ -40,6 +40,7 @@ impl Stand for PostgresStand {
         let address = of_part(&self.address, part);
         let log = self.runtime.block_on(async {
             database::make(&self.address, &address).await?;
+            PostgresLog::make(&address).await?;
             PostgresLog::open(&address).await
         })?;
         Ok(Box::new(LogSubject { log: Arc::new(log), runtime: self.runtime.clone(), has_tasks: true }))

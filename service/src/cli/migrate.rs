@@ -10,7 +10,7 @@ use crate::migrate::migrate;
 /// Moves the log, and prints what both stores hold then.
 pub(super) async fn run(args: &MigrateStoreArgs, output: &Output) -> Result<ExitCode, OfficeError> {
     let from = args.from.open().await?;
-    args.to.make()?;
+    args.to.make().await?;
     let to = args.to.open().await?;
     let waiting = output.spinner("comparing what is in both stores");
     let progress = |position| waiting.set_message(format!("{position} events are in {}", args.to));

@@ -72,7 +72,7 @@ pub(super) async fn init(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeE
     let settings = write_settings(data)?;
     let config = Config::read(data, cli.config.as_deref())?;
     let place = session::place(cli, &config)?;
-    place.make()?;
+    place.make().await?;
     drop(place.open().await?);
     Desk::open(data, config.signing_key.as_deref())?;
     let done = json!({ "data": data, "settings": settings, "store": place.to_string() });

@@ -7,7 +7,7 @@ use sqlx::Row as _;
 
 use super::block::unpack;
 use super::connections::Connections;
-use super::failure::{bigint, corrupt, failed, number};
+use super::failure::{bigint, corrupt, failed, name, number};
 use super::read::key_record;
 use super::stored::{Place, first};
 use super::writing::Runs;
@@ -18,6 +18,8 @@ use crate::event_log::{EventRef, LogError, Position, StreamVersion};
 const PAGE_BLOCKS: i64 = 64;
 /// Keys read at a time.
 const PAGE_KEYS: i64 = 1_000;
+/// Runs counted at a time.
+const PAGE_RUNS: i64 = 100_000;
 
 /// The rows of the head with the position of the last block's end: an append changes both at once.
 const HEAD: &str = "SELECT position, coalesce((SELECT max(last) FROM bishui.block), 0) FROM bishui.head";
@@ -25,9 +27,18 @@ const BLOCKS: &str = "SELECT last, events FROM bishui.block WHERE last > $1 AND 
 /// The runs of stream $1 and first version $2 each, in this order.
 const RUNS: &str = "SELECT run.block, run.count FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY \
         AS asked (stream, version, place) LEFT JOIN bishui.run USING (stream, version) ORDER BY place";
-const RUN_COUNT: &str = "SELECT count(*) FROM bishui.run WHERE block <= $1";
-const KEYS: &str = "SELECT key, request, first_position, last_position FROM bishui.request_key \
-    WHERE ($1::bytea IS NULL OR key > $1) AND last_position <= $2 ORDER BY key LIMIT $3";
+/// Of $4 runs after that of stream $1 and version $2: the last one, how many end with position $3 or before, and the
+/// stream and end of one that is beyond the head.
+const RUN_PAGE: &str = "WITH page AS (\
+        SELECT stream, version, block FROM bishui.run WHERE (stream, version) > ($1, $2) \
+        ORDER BY stream, version LIMIT $4\
+    ), beyond AS (SELECT stream, block FROM page WHERE block > (SELECT position FROM bishui.head) LIMIT 1) \
+    SELECT page.stream, page.version, (SELECT count(*) FROM page WHERE block <= $3), \
+        (SELECT stream FROM beyond), (SELECT block FROM beyond) \
+    FROM page ORDER BY page.stream DESC, page.version DESC LIMIT 1";
+/// The keys from $1 on, and the head.
+const KEYS: &str = "SELECT key, request, first_position, last_position, (SELECT position FROM bishui.head) \
+    FROM bishui.request_key WHERE key >= $1 ORDER BY key LIMIT $2";
 
 const READING: &str = "reading the whole log";
 
@@ -58,9 +69,7 @@ pub(super) async fn verify(connections: &Connections) -> Result<Position, LogErr
         check_runs(connections, &runs).await?;
         seen.runs += u64::try_from(runs.blocks.len()).unwrap_or(u64::MAX);
     }
-    let rows = connections.rows(READING, || sqlx::query(RUN_COUNT).bind(bigint(head.0))).await?;
-    let count = rows.first().map(|row| row.try_get(0)).transpose().map_err(read)?;
-    let count = number(count.unwrap_or_default())?;
+    let count = count_runs(connections, head).await?;
     if count != seen.runs {
         return Err(corrupt(format!("{count} runs of streams are listed, and the events make {}", seen.runs)));
     }
@@ -74,7 +83,8 @@ async fn check_head(connections: &Connections) -> Result<Position, LogError> {
     let [row] = rows.as_slice() else {
         return Err(corrupt(format!("the head has {} rows instead of one", rows.len())));
     };
-    let (head, last) = (number(row.try_get(0).map_err(read)?)?, number(row.try_get(1).map_err(read)?)?);
+    let head = number(row.try_get(0).map_err(read)?, "the position of the head")?;
+    let last = number(row.try_get(1).map_err(read)?, "the end of the last block")?;
     if head != last {
         return Err(corrupt(format!("the head is {head}, but the last event is {last}")));
     }
@@ -156,21 +166,45 @@ async fn check_runs(connections: &Connections, made: &Runs) -> Result<(), LogErr
     Ok(())
 }
 
-async fn check_keys(connections: &Connections, head: Position, seen: &Seen) -> Result<(), LogError> {
-    let (mut after, mut count) = (None::<Vec<u8>>, 0_usize);
+/// How many runs end with `head` or before; none may end beyond the head that the log has by now.
+async fn count_runs(connections: &Connections, head: Position) -> Result<u64, LogError> {
+    let (mut stream, mut version, mut count) = (Vec::<u8>::new(), 0_i64, 0);
     loop {
-        let page = || sqlx::query(KEYS).bind(after.as_deref()).bind(bigint(head.0)).bind(PAGE_KEYS);
+        let page = || sqlx::query(RUN_PAGE).bind(&stream).bind(version).bind(bigint(head.0)).bind(PAGE_RUNS);
+        let Some(row) = connections.rows(READING, page).await?.pop() else { return Ok(count) };
+        count += number(row.try_get(2).map_err(read)?, "the number of runs")?;
+        if let (Some(beyond), Some(end)) =
+            (row.try_get::<Option<Vec<u8>>, _>(3).map_err(read)?, row.try_get::<Option<i64>, _>(4).map_err(read)?)
+        {
+            let beyond = String::from_utf8_lossy(&beyond);
+            return Err(corrupt(format!("a run of stream `{beyond}` ends with event {end}, which is beyond the head")));
+        }
+        (stream, version) = (row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?);
+    }
+}
+
+async fn check_keys(connections: &Connections, head: Position, seen: &Seen) -> Result<(), LogError> {
+    let (mut from, mut count) = (Vec::<u8>::new(), 0_usize);
+    loop {
+        let page = || sqlx::query(KEYS).bind(&from).bind(PAGE_KEYS);
         let rows = connections.rows(READING, page).await?;
         let Some(last) = rows.last() else { break };
-        after = Some(last.try_get(0).map_err(read)?);
+        from = last.try_get(0).map_err(read)?;
+        // The next key there can be.
+        from.push(0);
         for row in &rows {
-            let key: &[u8] = row.try_get(0).map_err(read)?;
-            let known = std::str::from_utf8(key).ok().and_then(|key| seen.keys.get(key));
-            if known != Some(&key_record(row, 1)?) {
-                return Err(corrupt(format!("idempotency key `{}` stands for other events", key.escape_ascii())));
+            let key = name(row.try_get(0).map_err(read)?, "an idempotency key")?;
+            let (record, newest) = (key_record(row, key, 1)?, row.try_get::<i64, _>(4).map_err(read)?);
+            // What was used since the head was read has events that were not seen.
+            let is_later = record.last > head && bigint(record.last.0) <= newest;
+            if is_later {
+                continue;
             }
+            if seen.keys.get(key) != Some(&record) {
+                return Err(corrupt(format!("idempotency key `{}` stands for other events", key.escape_debug())));
+            }
+            count += 1;
         }
-        count += rows.len();
     }
     if count == seen.keys.len() {
         return Ok(());

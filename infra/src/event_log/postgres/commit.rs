@@ -7,7 +7,7 @@ use sqlx::{Connection as _, Error, PgConnection, Postgres, Row as _, Transaction
 use tokio::time::timeout;
 
 use super::connections::STATEMENT;
-use super::failure::{corrupt, failed, is_lost, number, too_slow};
+use super::failure::{Failure, corrupt, failed, is_lost, number, too_slow};
 use super::ground::Ground;
 use super::group::Group;
 use super::writer::Request;
@@ -65,7 +65,12 @@ pub(super) async fn append_at_once(
     ground: &mut Ground,
     requests: &[Request],
 ) -> Result<Option<Outcome>, LogError> {
-    ground.look_up_old(requests, connection).await?;
+    match ground.look_up_old(requests, connection).await {
+        Ok(()) => {}
+        Err(Failure::Database(error)) if is_lost(&error) => return Ok(Some(Outcome::Lost(error))),
+        Err(Failure::Database(error)) => return Err(failed(APPENDING, error)),
+        Err(Failure::Log(error)) => return Err(error),
+    }
     let mut group = Group::judge(requests, ground);
     // Without events nothing would show whether the ground still holds.
     if group.is_empty() {
@@ -106,24 +111,6 @@ pub(super) async fn append_locked(
     }
 }
 
-/// A failure before the commit.
-enum Failure {
-    Database(Error),
-    Log(LogError),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<LogError> for Failure {
-    fn from(error: LogError) -> Self {
-        Self::Log(error)
-    }
-}
-
 async fn try_locked(
     connection: &mut PgConnection,
     remembered: Option<Ground>,
@@ -132,13 +119,17 @@ async fn try_locked(
 ) -> Result<(Outcome, Option<Ground>), Failure> {
     let mut transaction = in_time(connection.begin()).await?;
     let row = in_time(sqlx::query(LOCK).fetch_one(&mut *transaction)).await?;
-    let (head, terms) = (Position(number(row.try_get(0)?)?), row.try_get::<i64, _>(1)?);
+    let (head, terms) = (Position(number(row.try_get(0)?, "the position of the head")?), row.try_get::<i64, _>(1)?);
     let recorded = match before {
         Some(attempt) => is_recorded(&mut transaction, attempt, head).await?,
         None => false,
     };
-    if recorded && let Some(attempt) = before.take() {
-        in_time(transaction.rollback()).await?;
+    if let Some(attempt) = before.take_if(|_| recorded) {
+        if let Err(error) = confirm(transaction).await {
+            // Until that has succeeded too it stays in doubt.
+            *before = Some(attempt);
+            return Err(error.into());
+        }
         return Ok((Outcome::Done(attempt.group), None));
     }
     // Under the lock it cannot be recorded later either: an append at an old head, or of an old term, changes nothing.
@@ -151,7 +142,11 @@ async fn try_locked(
     ground.look_up_all(requests, &mut transaction).await?;
     let mut group = Group::judge(requests, &ground);
     if group.is_empty() {
-        in_time(transaction.rollback()).await?;
+        if group.answers.iter().any(Result::is_ok) {
+            confirm(transaction).await?;
+        } else {
+            in_time(transaction.rollback()).await?;
+        }
         ground.keys.clear();
         return Ok((Outcome::Done(group), Some(ground)));
     }
@@ -166,6 +161,14 @@ async fn try_locked(
         Err(error) if is_lost(&error) => Ok((Outcome::Unknown(Attempt::new(group, writing, error)), None)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Ends a transaction that has written nothing but its lock of the head, for answers that rest on what others wrote.
+///
+/// A synchronous standby may still lack that, where a server was stopped while a commit waited for the standby. The lock
+/// is in the server's journal after it, so this commit waits for both.
+async fn confirm(transaction: Transaction<'_, Postgres>) -> Result<(), Error> {
+    in_time(transaction.commit()).await
 }
 
 /// Writes the group in statements of bounded size.

@@ -40,7 +40,7 @@ pub async fn bytes(address: &Address) -> Result<u64, LogError> {
     let weigh = || sqlx::query("SELECT pg_database_size(current_database())");
     let rows = connections.rows(WEIGHING, weigh).await?;
     let size = rows.first().map(|row| row.try_get(0)).transpose().map_err(|error| failed(WEIGHING, error))?;
-    number(size.unwrap_or_default())
+    number(size.unwrap_or_default(), "the size of the database")
 }
 
 async fn execute(connections: &Connections, what: &str, sql: &str) -> Result<(), LogError> {

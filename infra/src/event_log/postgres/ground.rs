@@ -7,14 +7,16 @@ use sqlx::{PgConnection, Row as _};
 use tokio::time::timeout;
 
 use super::connections::{STATEMENT, Statement};
-use super::failure::{failed, number, too_slow};
+use super::failure::{Failure, name, number, too_slow};
 use super::read::key_record;
 use super::writer::Request;
 use crate::event_log::admission::KeyRecord;
-use crate::event_log::{Expected, LogError, Position, StreamId, StreamVersion};
+use crate::event_log::{Expected, Position, StreamId, StreamVersion};
 
 /// Streams remembered from one group to the next; all are forgotten when there are more.
 const STREAMS_MAX: usize = 100_000;
+/// Names that one statement looks up.
+const NAMES_MAX: usize = 50_000;
 
 const STREAMS: &str = "SELECT name, \
         (SELECT version + count - 1 FROM bishui.run WHERE stream = name ORDER BY version DESC LIMIT 1) \
@@ -22,8 +24,6 @@ const STREAMS: &str = "SELECT name, \
 const KEYS: &str =
     "SELECT key, request, first_position, last_position FROM bishui.request_key WHERE key = ANY ($1::bytea[])";
 const TERMS: &str = "SELECT work, term FROM bishui.lease";
-
-const READING: &str = "reading what a batch is judged on";
 
 /// What is known of the log as of a head. The head's row tells whether it still holds.
 #[derive(Debug)]
@@ -44,10 +44,11 @@ pub(super) struct Ground {
 
 impl Ground {
     /// What is known of a log by its head only.
-    pub(super) async fn at(head: Position, terms: i64, connection: &mut PgConnection) -> Result<Self, LogError> {
+    pub(super) async fn at(head: Position, terms: i64, connection: &mut PgConnection) -> Result<Self, Failure> {
         let mut leases = HashMap::new();
         for row in rows(connection, sqlx::query(TERMS)).await? {
-            leases.insert(text(&row, 0)?, number(row.try_get(1).map_err(read)?)?);
+            let work = name(row.try_get(0)?, "a lease")?;
+            leases.insert(work.to_owned(), number(row.try_get(1)?, format_args!("the term of lease `{work}`"))?);
         }
         let (streams, absent, keys) = (HashMap::new(), HashSet::new(), HashMap::new());
         Ok(Self { head, terms, streams, absent, keys, leases })
@@ -64,7 +65,7 @@ impl Ground {
         &mut self,
         requests: &[Request],
         connection: &mut PgConnection,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), Failure> {
         let mut asked: HashSet<&StreamId> = HashSet::new();
         for (stream, expected) in mentions(requests) {
             if self.streams.contains_key(stream) || self.absent.contains(stream) || asked.contains(stream) {
@@ -86,29 +87,30 @@ impl Ground {
         &mut self,
         requests: &[Request],
         connection: &mut PgConnection,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), Failure> {
         let named: HashSet<&StreamId> = mentions(requests).map(|(stream, _)| stream).collect();
         let unknown: Vec<&StreamId> = named.into_iter().filter(|stream| !self.streams.contains_key(*stream)).collect();
         self.look_up_streams(&unknown, connection).await?;
         let keys: Vec<&[u8]> = requests.iter().filter_map(|request| request.key()).map(str::as_bytes).collect();
-        if !keys.is_empty() {
-            for row in rows(connection, sqlx::query(KEYS).bind(keys)).await? {
-                self.keys.insert(text(&row, 0)?, key_record(&row, 1)?);
+        for some in keys.chunks(NAMES_MAX) {
+            for row in rows(connection, sqlx::query(KEYS).bind(some)).await? {
+                let key = name(row.try_get(0)?, "an idempotency key")?;
+                self.keys.insert(key.to_owned(), key_record(&row, key, 1)?);
             }
         }
         Ok(())
     }
 
-    async fn look_up_streams(&mut self, streams: &[&StreamId], connection: &mut PgConnection) -> Result<(), LogError> {
-        if streams.is_empty() {
-            return Ok(());
-        }
-        let names: Vec<&[u8]> = streams.iter().map(|stream| stream.as_str().as_bytes()).collect();
-        for row in rows(connection, sqlx::query(STREAMS).bind(names)).await? {
-            let Some(version) = row.try_get::<Option<i64>, _>(1).map_err(read)? else { continue };
-            let name = StreamId(text(&row, 0)?);
-            self.absent.remove(&name);
-            self.streams.insert(name, StreamVersion(number(version)?));
+    async fn look_up_streams(&mut self, streams: &[&StreamId], connection: &mut PgConnection) -> Result<(), Failure> {
+        for some in streams.chunks(NAMES_MAX) {
+            let names: Vec<&[u8]> = some.iter().map(|stream| stream.as_str().as_bytes()).collect();
+            for row in rows(connection, sqlx::query(STREAMS).bind(names)).await? {
+                let Some(version) = row.try_get::<Option<i64>, _>(1)? else { continue };
+                let stream = StreamId(name(row.try_get(0)?, "a stream")?.to_owned());
+                let version = number(version, format_args!("the version of stream `{stream}`"))?;
+                self.absent.remove(&stream);
+                self.streams.insert(stream, StreamVersion(version));
+            }
         }
         Ok(())
     }
@@ -138,16 +140,6 @@ fn mentions(requests: &[Request]) -> impl Iterator<Item = (&StreamId, Expected)>
     })
 }
 
-async fn rows(connection: &mut PgConnection, statement: Statement<'_>) -> Result<Vec<PgRow>, LogError> {
-    let rows = timeout(STATEMENT, statement.fetch_all(connection)).await;
-    rows.unwrap_or_else(|_| Err(too_slow())).map_err(read)
-}
-
-fn read(error: sqlx::Error) -> LogError {
-    failed(READING, error)
-}
-
-fn text(row: &PgRow, column: usize) -> Result<String, LogError> {
-    let bytes: Vec<u8> = row.try_get(column).map_err(read)?;
-    String::from_utf8(bytes).map_err(|_| LogError::Corrupt { what: "a name in the database is not UTF-8".into() })
+async fn rows(connection: &mut PgConnection, statement: Statement<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
+    timeout(STATEMENT, statement.fetch_all(connection)).await.unwrap_or_else(|_| Err(too_slow()))
 }

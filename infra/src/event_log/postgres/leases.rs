@@ -48,7 +48,8 @@ pub(super) async fn take(
             .rows(TAKING, || sqlx::query(statement).bind(work.as_bytes()).bind(holder).bind(milliseconds))
             .await?;
         if let Some(row) = rows.first() {
-            let term = number(row.try_get(0).map_err(|error| failed(TAKING, error))?)?;
+            let term = row.try_get(0).map_err(|error| failed(TAKING, error))?;
+            let term = number(term, format_args!("the term of lease `{work}`"))?;
             return Ok(Some(Lease { work: work.to_owned(), term }));
         }
     }
@@ -66,7 +67,8 @@ pub(super) async fn checkpoint(connections: &Connections, consumer: &str) -> Res
     const READING: &str = "reading a checkpoint";
     let rows = connections.rows(READING, || sqlx::query(CHECKPOINT).bind(consumer.as_bytes())).await?;
     let stored = rows.first().map(|row| row.try_get::<i64, _>(0)).transpose();
-    Ok(Position(number(stored.map_err(|error| failed(READING, error))?.unwrap_or_default())?))
+    let stored = stored.map_err(|error| failed(READING, error))?.unwrap_or_default();
+    number(stored, format_args!("the checkpoint of {consumer}")).map(Position)
 }
 
 /// Moves the checkpoint of `consumer` from `expected` to `to`.

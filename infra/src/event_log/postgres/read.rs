@@ -20,58 +20,69 @@ use crate::event_log::{EventRef, LogError, Position, Recorded, StreamId, StreamV
 const PAGE_EVENTS_MAX: usize = 4_096;
 /// Bytes after which a page takes no further block.
 const PAGE_BYTES_MAX: i64 = 1 << 20;
+/// Blocks that are weighed for a page of a stream, which may have one event in each.
+const PAGE_BLOCKS_MAX: i64 = 1_024;
 /// Pages read ahead of the visitor of a replay.
 const PAGES_AHEAD: usize = 2;
 
-/// The blocks with the positions after $1 and up to $2.
-const LOG_PAGE: &str = "SELECT max(last), string_agg(events, ''::bytea) FROM (\
+/// The blocks with the positions after $1 and up to $2, and the head.
+const LOG_PAGE: &str = "SELECT max(last), string_agg(events, ''::bytea), (SELECT position FROM bishui.head) FROM (\
     SELECT last, events FROM (\
         SELECT last, events, sum(octet_length(events)) OVER (ORDER BY last ROWS UNBOUNDED PRECEDING) AS upto \
         FROM bishui.block WHERE last > $1 \
             AND last <= coalesce((SELECT min(last) FROM bishui.block WHERE last >= $2), $2)) AS weighed \
     WHERE upto - octet_length(events) < $3 ORDER BY last) AS page";
-/// The blocks with the versions of stream $1 from $2 and up to $3.
-const STREAM_PAGE: &str = "SELECT string_agg(events, ''::bytea) FROM (\
+/// The blocks with the versions of stream $1 from $2 and up to $3, and its newest version.
+const STREAM_PAGE: &str = "SELECT string_agg(events, ''::bytea), \
+    (SELECT version + count - 1 FROM bishui.run WHERE stream = $1 ORDER BY version DESC LIMIT 1) FROM (\
     SELECT events FROM (\
-        SELECT last, events, sum(octet_length(events)) OVER (ORDER BY last ROWS UNBOUNDED PRECEDING) AS upto \
-        FROM bishui.run JOIN bishui.block ON last = block WHERE stream = $1 AND version <= $3 \
-            AND version >= (SELECT max(version) FROM bishui.run WHERE stream = $1 AND version <= $2) \
-            AND version + count > $2) AS weighed \
+        SELECT last, events, sum(octet_length(events)) OVER (ORDER BY last ROWS UNBOUNDED PRECEDING) AS upto FROM (\
+            SELECT block FROM bishui.run WHERE stream = $1 AND version <= $3 \
+                AND version >= (SELECT max(version) FROM bishui.run WHERE stream = $1 AND version <= $2) \
+                AND version + count > $2 ORDER BY version LIMIT $5) AS run \
+        JOIN bishui.block ON last = block) AS weighed \
     WHERE upto - octet_length(events) < $4 ORDER BY last) AS page";
 const VERSION: &str = "SELECT version + count - 1 FROM bishui.run WHERE stream = $1 ORDER BY version DESC LIMIT 1";
-const KEY: &str = "SELECT request, first_position, last_position FROM bishui.request_key WHERE key = $1";
+/// It locks what it finds, as an append does: an answer that rests on it waits for a synchronous standby too.
+const KEY: &str = "SELECT request, first_position, last_position FROM bishui.request_key WHERE key = $1 FOR SHARE";
 
 const READING: &str = "reading from the database";
 
 /// Position of the newest event.
 pub(super) async fn head(connections: &Connections) -> Result<Position, LogError> {
     let rows = connections.rows(READING, || sqlx::query("SELECT position FROM bishui.head")).await?;
-    let row = rows.first().ok_or_else(|| corrupt("the row of the head is missing".into()))?;
-    Ok(Position(number(row.try_get(0).map_err(|error| failed(READING, error))?)?))
+    let row = rows.first().ok_or_else(headless)?;
+    Ok(Position(number(row.try_get(0).map_err(read)?, "the position of the head")?))
 }
 
 /// The version of `stream`.
 pub(super) async fn version(connections: &Connections, stream: &StreamId) -> Result<StreamVersion, LogError> {
     let name = stream.as_str().as_bytes();
     let rows = connections.rows(READING, || sqlx::query(VERSION).bind(name)).await?;
-    let newest = rows.first().map(|row| row.try_get::<i64, _>(0)).transpose();
-    Ok(StreamVersion(number(newest.map_err(|error| failed(READING, error))?.unwrap_or_default())?))
+    let newest = rows.first().map(|row| row.try_get(0)).transpose().map_err(read)?;
+    newest_of(stream, newest)
 }
 
 /// What is kept of an idempotency key.
 pub(super) async fn key(connections: &Connections, key: &str) -> Result<Option<KeyRecord>, LogError> {
     let rows = connections.rows(READING, || sqlx::query(KEY).bind(key.as_bytes())).await?;
-    rows.first().map(|row| key_record(row, 0)).transpose()
+    rows.first().map(|row| key_record(row, key, 0)).transpose()
 }
 
-/// The record of a key in three columns from `column` on.
-pub(super) fn key_record(row: &PgRow, column: usize) -> Result<KeyRecord, LogError> {
-    let read = |error| failed(READING, error);
-    Ok(KeyRecord {
-        request: row.try_get(column).map_err(read)?,
-        first: Position(number(row.try_get(column + 1).map_err(read)?)?),
-        last: Position(number(row.try_get(column + 2).map_err(read)?)?),
-    })
+/// The record of `key` in three columns from `column` on.
+pub(super) fn key_record(row: &PgRow, key: &str, column: usize) -> Result<KeyRecord, LogError> {
+    let position = |column| {
+        let position = row.try_get(column).map_err(read)?;
+        number(position, format_args!("a position of idempotency key `{key}`")).map(Position)
+    };
+    let request = row.try_get(column).map_err(read)?;
+    Ok(KeyRecord { request, first: position(column + 1)?, last: position(column + 2)? })
+}
+
+/// The version of `stream` by its newest run.
+fn newest_of(stream: &StreamId, version: Option<i64>) -> Result<StreamVersion, LogError> {
+    let version = version.map(|version| number(version, format_args!("the version of stream `{stream}`"))).transpose();
+    Ok(StreamVersion(version?.unwrap_or_default()))
 }
 
 /// Events of `stream` above `after`, at most `limit`.
@@ -86,9 +97,13 @@ pub(super) async fn stream(
         let name = stream.as_str();
         let from = bigint(last.0).saturating_add(1);
         let until = bigint(last.0).saturating_add(page_events(limit - events.len()));
-        let page = || sqlx::query(STREAM_PAGE).bind(name.as_bytes()).bind(from).bind(until).bind(PAGE_BYTES_MAX);
-        let rows = connections.rows(READING, page).await?;
-        let Some(mut blocks) = rows.first().map(|row| blocks(row, 0)).transpose()?.flatten() else { break };
+        let page = || {
+            let page = sqlx::query(STREAM_PAGE).bind(name.as_bytes()).bind(from).bind(until);
+            page.bind(PAGE_BYTES_MAX).bind(PAGE_BLOCKS_MAX)
+        };
+        let Some(row) = connections.rows(READING, page).await?.pop() else { break };
+        let newest = newest_of(stream, row.try_get(1).map_err(read)?)?;
+        let (mut blocks, before) = (blocks(&row, 0)?, last);
         while !blocks.is_empty() && events.len() < limit {
             let next = |last: StreamVersion| Place::Stream(name, StreamVersion(last.0 + 1));
             blocks = unpack(blocks, next(last), &mut room)?;
@@ -99,6 +114,12 @@ pub(super) async fn stream(
                 last = event.version;
                 rest = seek(after, next(last));
             }
+        }
+        if last >= newest {
+            break;
+        }
+        if last == before {
+            return Err(missing(Place::Stream(name, StreamVersion(last.0 + 1))));
         }
     }
     Ok(events)
@@ -114,7 +135,7 @@ pub(super) async fn log(connections: &Connections, after: Position, limit: usize
             events.push(event.to_recorded());
             if events.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        if reader.lend(&page, &mut collect)?.is_break() {
+        if reader.lend(&page, &mut collect)?.is_break() || page.is_newest {
             break;
         }
     }
@@ -164,11 +185,11 @@ async fn read_ahead(
         let upto = bigint(until.0).min(bigint(last.0).saturating_add(page_events(PAGE_EVENTS_MAX)));
         let page = log_page(&connections, last, upto).await.transpose();
         let Some(page) = page else { return };
-        let end = page.as_ref().ok().map(|page| page.last);
+        let goes_on = page.as_ref().ok().filter(|page| !page.is_newest).map(|page| page.last);
         if pages.send(page).await.is_err() {
             return;
         }
-        let Some(end) = end else { return };
+        let Some(end) = goes_on else { return };
         last = end;
     }
 }
@@ -178,23 +199,33 @@ struct Page {
     row: PgRow,
     /// Position of the last event, as the database says.
     last: Position,
+    /// Whether that is the newest event of the log.
+    is_newest: bool,
 }
 
 /// The blocks with the positions above `after` and up to `until`, or the first of them; none when there is no event.
 async fn log_page(connections: &Connections, after: Position, until: i64) -> Result<Option<Page>, LogError> {
     let page = || sqlx::query(LOG_PAGE).bind(bigint(after.0)).bind(until).bind(PAGE_BYTES_MAX);
     let Some(row) = connections.rows(READING, page).await?.pop() else { return Ok(None) };
-    let last: Option<i64> = row.try_get(0).map_err(|error| failed(READING, error))?;
-    last.map(|last| Ok(Page { row, last: Position(number(last)?) })).transpose()
+    let last: Option<i64> = row.try_get(0).map_err(read)?;
+    let head: Option<i64> = row.try_get(2).map_err(read)?;
+    let head = head.ok_or_else(headless)?;
+    match last {
+        Some(last) => {
+            Ok(Some(Page { row, last: Position(number(last, "the end of a block")?), is_newest: last >= head }))
+        }
+        None if bigint(after.0) < head => Err(missing(Place::Log(Position(after.0 + 1)))),
+        None => Ok(None),
+    }
 }
 
 fn page_events(limit: usize) -> i64 {
     i64::try_from(limit.min(PAGE_EVENTS_MAX)).unwrap_or(i64::MAX)
 }
 
-/// The blocks of a page; none when there is no event.
-fn blocks(row: &PgRow, column: usize) -> Result<Option<&[u8]>, LogError> {
-    row.try_get(column).map_err(|error| failed(READING, error))
+/// The blocks of a page; empty when there is no event.
+fn blocks(row: &PgRow, column: usize) -> Result<&[u8], LogError> {
+    row.try_get::<Option<&[u8]>, _>(column).map(Option::unwrap_or_default).map_err(read)
 }
 
 /// Reads pages of the log one after the other.
@@ -207,7 +238,7 @@ struct Reader {
 impl Reader {
     /// Lends the events of `page` after the last one.
     fn lend(&mut self, page: &Page, visit: &mut Visitor<'_>) -> Result<ControlFlow<()>, LogError> {
-        let mut blocks = blocks(&page.row, 1)?.unwrap_or_default();
+        let mut blocks = blocks(&page.row, 1)?;
         while !blocks.is_empty() {
             let next = |last: Position| Place::Log(Position(last.0 + 1));
             blocks = unpack(blocks, next(self.last), &mut self.room)?;
@@ -221,6 +252,9 @@ impl Reader {
                 rest = after;
             }
         }
+        if self.last < page.last {
+            return Err(missing(Place::Log(Position(self.last.0 + 1))));
+        }
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -228,4 +262,16 @@ impl Reader {
 /// The events from `place` on of a block in which it must be.
 fn found<'a>(events: &'a [u8], place: Place<'_>) -> Result<&'a [u8], LogError> {
     if events.is_empty() { Err(corrupt(format!("{place} is not in its block"))) } else { Ok(events) }
+}
+
+fn missing(place: Place<'_>) -> LogError {
+    corrupt(format!("{place} is missing"))
+}
+
+fn headless() -> LogError {
+    corrupt("the row of the head is missing".into())
+}
+
+fn read(error: sqlx::Error) -> LogError {
+    failed(READING, error)
 }

@@ -2,6 +2,7 @@
 
 use sqlx::{Connection as _, Error, PgConnection, Row as _};
 
+use super::connections::Connections;
 use super::failure::failed;
 use crate::event_log::LogError;
 
@@ -10,25 +11,42 @@ const STEPS: &[&str] = &[include_str!("schema/0001_log.sql")];
 /// Key of the advisory lock under which one node at a time brings the tables forward.
 const LOCK: i64 = 0x6269_7368_7569;
 
-/// Brings the tables of the database up to the newest step.
-pub(super) async fn bring_forward(connection: &mut PgConnection) -> Result<(), LogError> {
-    let applied = apply(connection).await.map_err(|error| failed("preparing the tables", error))?;
-    if applied > STEPS.len() {
-        let what = format!(
-            "the tables of the database are at step {applied}, and this program knows {}: use the program they belong to",
-            STEPS.len()
-        );
-        return Err(LogError::Unavailable { what, source: None });
-    }
-    Ok(())
+/// Makes the tables, or brings those that are there forward.
+pub(super) async fn make(connections: &Connections) -> Result<(), LogError> {
+    at_newest(connections, true).await
 }
 
-/// Applies what is missing; gives the step that the tables are at.
-async fn apply(connection: &mut PgConnection) -> Result<usize, Error> {
+/// Brings the tables up to the newest step. A database without any is left as it is: it may be the wrong one.
+pub(super) async fn bring_forward(connections: &Connections) -> Result<(), LogError> {
+    at_newest(connections, false).await
+}
+
+async fn at_newest(connections: &Connections, may_make: bool) -> Result<(), LogError> {
+    let mut connection = connections.connect().await?;
+    let applied = apply(&mut connection, may_make).await.map_err(|error| failed("preparing the tables", error))?;
+    // A farewell; the server notices by itself too.
+    drop(connection.close().await);
+    let refused = |what: String| Err(LogError::Unavailable { what, source: None });
+    match applied {
+        None => refused("no log was made in this database (`bishui init` makes one)".into()),
+        Some(step) if step > STEPS.len() => refused(format!(
+            "the tables of the database are at step {step}, and this program knows {}: use the program they belong to",
+            STEPS.len()
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Applies what is missing; gives the step that the tables are at, or none where there are none and none may be made.
+async fn apply(connection: &mut PgConnection, may_make: bool) -> Result<Option<usize>, Error> {
     let mut transaction = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
     let made = sqlx::query("SELECT to_regclass('bishui.schema_step') IS NOT NULL").fetch_one(&mut *transaction).await?;
-    if !made.try_get::<bool, _>(0)? {
+    let is_made = made.try_get::<bool, _>(0)?;
+    if !is_made && !may_make {
+        return Ok(None);
+    }
+    if !is_made {
         let make = "CREATE SCHEMA bishui; CREATE TABLE bishui.schema_step (step int PRIMARY KEY, \
                     applied_at timestamptz NOT NULL DEFAULT now())";
         sqlx::raw_sql(make).execute(&mut *transaction).await?;
@@ -41,5 +59,5 @@ async fn apply(connection: &mut PgConnection) -> Result<usize, Error> {
         note.execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
-    Ok(newest.max(STEPS.len()))
+    Ok(Some(newest.max(STEPS.len())))
 }

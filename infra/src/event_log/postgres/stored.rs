@@ -242,6 +242,7 @@ mod tests {
         let error = read(&stored(&[event()]), 8).unwrap_err();
         assert_eq!(error.to_string(), "the store is damaged: event 8: event 7 is in its place");
     }
+
     #[test]
     fn what_stands_before_a_place_is_passed_over() {
         let other = |position, name: &str| Recorded {

@@ -129,7 +129,7 @@ impl Writer {
                 }
             }
         }
-        let (until, mut wait, mut lost_before) = (Instant::now() + RESOLVE, WAIT_FIRST, false);
+        let (mut until, mut wait, mut lost_before) = (None, WAIT_FIRST, false);
         loop {
             match self.record_locked(&mut connection, &mut before, requests).await {
                 Ok(Outcome::Done(group)) => return Ok(self.done(connection, group)),
@@ -141,12 +141,11 @@ impl Writer {
                 Err(failure) => tracing::warn!(error = &failure as &dyn std::error::Error, "a commit is in doubt"),
             }
             connection = None;
-            if Instant::now() >= until
-                && let Some(attempt) = before.take()
-            {
-                return Err(attempt.unresolved());
-            }
             if before.is_some() {
+                let until = *until.get_or_insert_with(|| Instant::now() + RESOLVE);
+                if let Some(attempt) = before.take_if(|_| Instant::now() >= until) {
+                    return Err(attempt.unresolved());
+                }
                 sleep(wait).await;
                 wait = (wait * 2).min(WAIT_LONGEST);
             }

@@ -18,7 +18,7 @@ const MOVE: &str = "WITH moved AS (UPDATE bishui.head SET position = $2 WHERE po
 /// A further condition: none of the keys $4 is there.
 const NO_KEY: &str = " AND NOT EXISTS (SELECT FROM bishui.request_key WHERE key = ANY ($4::bytea[]))";
 /// A further condition: none of the streams $5 is there.
-const NO_STREAM: &str = " AND NOT EXISTS (SELECT FROM bishui.run WHERE stream = ANY ($5::bytea[]) AND version = 1)";
+const NO_STREAM: &str = " AND NOT EXISTS (SELECT FROM bishui.run WHERE stream = ANY ($5::bytea[]))";
 /// Keeps the keys $6 to $9.
 const KEYS: &str = ", keys AS (\
         INSERT INTO bishui.request_key (key, request, first_position, last_position) \

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
+use bishui::bench::database::{self, PostgresStand};
 use bishui::bench::log::SledStand;
 use bishui::bench::subject::{Part, Stand, Subject, failed};
 use bishui::bench::{disk, errand};
 use bishui_infra::event_log::LogError;
+use bishui_infra::event_log::postgres::Address;
 use clap::ValueEnum;
 use tokio::runtime::Runtime;
 
@@ -21,7 +23,7 @@ use crate::sqlite::Sqlite;
 /// A store that is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// Ours
+    /// Ours, embedded
     Bishui,
     /// fjall 3
     Fjall,
@@ -31,6 +33,8 @@ pub(crate) enum Kind {
     Redb,
     /// sled 0.34 by itself
     Sled,
+    /// Ours on PostgreSQL
+    BishuiPostgres,
     /// One INSERT an append on PostgreSQL
     Sql,
     /// cqrs-es with postgres-es
@@ -39,17 +43,26 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are measured.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Bishui, Self::Fjall, Self::Sqlite, Self::Redb, Self::Sled, Self::Sql, Self::CqrsEs];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Bishui,
+        Self::Fjall,
+        Self::Sqlite,
+        Self::Redb,
+        Self::Sled,
+        Self::BishuiPostgres,
+        Self::Sql,
+        Self::CqrsEs,
+    ];
 
     /// Its name in the table.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Bishui => "**bishui**",
+            Self::Bishui => "**bishui**, embedded",
             Self::Fjall => "fjall 3 (+ group commit)",
             Self::Sqlite => "SQLite WAL, synchronous=FULL (+ group commit)",
             Self::Redb => "redb 4 (+ group commit)",
             Self::Sled => "sled 0.34, two trees, flush + fdatasync (+ group commit)",
+            Self::BishuiPostgres => "**bishui** on PostgreSQL",
             Self::Sql => "PostgreSQL, one INSERT…unnest an append",
             Self::CqrsEs => "cqrs-es 0.5 + postgres-es, persist only",
         }
@@ -63,24 +76,31 @@ impl Kind {
             Self::Sqlite => "sqlite",
             Self::Redb => "redb",
             Self::Sled => "sled",
+            Self::BishuiPostgres => "bishui-postgres",
             Self::Sql => "sql",
             Self::CqrsEs => "cqrs-es",
         }
     }
 
-    /// Whether it is a table of a database rather than files of its own.
+    /// Whether it is in a database rather than in files of its own.
     pub(crate) fn needs_postgres(self) -> bool {
-        self.manner().is_some()
+        match self {
+            Self::Bishui | Self::Fjall | Self::Sqlite | Self::Redb | Self::Sled => false,
+            Self::BishuiPostgres | Self::Sql | Self::CqrsEs => true,
+        }
     }
 
     fn manner(self) -> Option<Manner> {
         match self {
-            Self::Bishui | Self::Fjall | Self::Sqlite | Self::Redb | Self::Sled => None,
+            Self::Bishui | Self::Fjall | Self::Sqlite | Self::Redb | Self::Sled | Self::BishuiPostgres => None,
             Self::Sql => Some(Manner::Sql),
             Self::CqrsEs => Some(Manner::CqrsEs),
         }
     }
 }
+
+/// Where our logs work. Lives as long as the program: what is measured is not how it starts and stops.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads can be started"));
 
 /// A store that is compared, at its place.
 pub(crate) struct PeerStand {
@@ -98,21 +118,32 @@ impl PeerStand {
         self.directory.join(part.to_string())
     }
 
-    fn ours(&self) -> SledStand {
-        /// Lives as long as the program: what is measured is not how it starts and stops.
-        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads can be started"));
+    fn embedded(&self) -> SledStand {
         SledStand::new(self.directory.clone(), RUNTIME.handle().clone())
     }
 
+    fn database(&self) -> Result<PostgresStand, LogError> {
+        Ok(PostgresStand::new(self.address()?, self.directory.clone(), RUNTIME.handle().clone()))
+    }
+
+    fn address(&self) -> Result<Address, LogError> {
+        Address::parse(self.url()?)
+    }
+
+    fn url(&self) -> Result<&str, LogError> {
+        self.postgres.as_deref().ok_or_else(|| failed(self.kind.name(), "it needs `--postgres URL`"))
+    }
+
     fn table(&self, manner: Manner, part: Part) -> Result<Postgres, LogError> {
-        let url = self.postgres.as_deref();
-        let url = url.ok_or_else(|| failed(self.kind.name(), "it needs `--postgres URL`"))?;
         let table = format!("bishui_peers_{}_{part}", self.kind.id().replace('-', "_"));
-        Postgres::open(url, &table, manner)
+        Postgres::open(self.url()?, &table, manner)
     }
 
     /// Removes what is not in its directory.
     pub(crate) fn remove(&self) -> Result<(), LogError> {
+        if self.kind == Kind::BishuiPostgres {
+            return RUNTIME.block_on(database::remove(&self.address()?));
+        }
         let Some(manner) = self.kind.manner() else { return Ok(()) };
         [Part::Rounds, Part::Load].into_iter().try_for_each(|part| self.table(manner, part)?.remove())
     }
@@ -130,17 +161,21 @@ impl Stand for PeerStand {
     fn open(&self, part: Part) -> Result<Box<dyn Subject>, LogError> {
         let path = self.path(part);
         Ok(match self.kind {
-            Kind::Bishui => self.ours().open(part)?,
+            Kind::Bishui => self.embedded().open(part)?,
             Kind::Fjall => Box::new(Grouped(Fjall::open(&path)?)),
             Kind::Sqlite => Box::new(Grouped(Sqlite::open(&path)?)),
             Kind::Redb => Box::new(Grouped(Redb::open(&path)?)),
             Kind::Sled => Box::new(Grouped(Sled::open(&path)?)),
+            Kind::BishuiPostgres => self.database()?.open(part)?,
             Kind::Sql => Box::new(self.table(Manner::Sql, part)?),
             Kind::CqrsEs => Box::new(self.table(Manner::CqrsEs, part)?),
         })
     }
 
     fn bytes(&self, part: Part) -> Result<u64, LogError> {
+        if self.kind == Kind::BishuiPostgres {
+            return self.database()?.bytes(part);
+        }
         if let Some(manner) = self.kind.manner() {
             return self.table(manner, part)?.bytes();
         }

@@ -9,8 +9,8 @@ CREATE TABLE bishui.head (
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 INSERT INTO bishui.head (position, terms) VALUES (0, 0);
 
--- Consecutive events of one append, compressed by the program, up to position `last`. `events` has all of them, their
--- places and their checksums. A row is made to fit a page: only a large event of its own is kept out of line.
+-- Consecutive events, of one or several appends, compressed by the program, up to position `last`. `events` has all of
+-- them, their places and their checksums. A row is made to fit a page: only a large event of its own is kept out of line.
 CREATE TABLE bishui.block (
     last   bigint PRIMARY KEY,
     events bytea  NOT NULL
