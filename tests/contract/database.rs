@@ -367,6 +367,59 @@ async fn tables_of_a_newer_program_are_left_alone() {
 }
 
 #[tokio::test]
+async fn what_is_found_recorded_is_answered_when_the_standby_has_it() {
+    let mut primary = Cluster::start(&[]);
+    let name = database_name(&primary.database().await).to_owned();
+    let mut standby = primary.standby();
+    primary.wait_for_in_step(&name).await;
+    let log = open(&primary.address(&name)).await;
+    log.append(saying(1, "before")).await.unwrap();
+    let batch = keyed(saying(2, "not at the standby"), "key", 1);
+    let known = batch.idempotency.clone().unwrap();
+    standby.stop("INT");
+    let (other, asked) = (log.clone(), batch.clone());
+    let appending = tokio::spawn(async move { other.append(asked).await });
+    assert!(primary.wait_for_waiting(&name).await.contains("bishui.block"), "the append waits");
+    // The server starts again with the event, which the standby still lacks; the writer finds it.
+    primary.stop("KILL");
+    primary.restart();
+    assert_eq!(primary.wait_for_waiting(&name).await, "COMMIT");
+    assert!(!appending.is_finished());
+    let recalling = tokio::spawn(async move { log.recall(&known).await });
+    standby.restart();
+    let answer = Appended { first: Position(2), last: Position(2), duplicate: false };
+    assert_eq!(appending.await.unwrap().unwrap(), answer);
+    assert_eq!(recalling.await.unwrap().unwrap(), Some(Appended { duplicate: true, ..answer }));
+    standby.control("pg_ctl", &["promote", "-w"]);
+    assert_eq!(open(&standby.address(&name)).await.verify().await.unwrap(), Position(2));
+}
+
+#[tokio::test]
+async fn a_repetition_is_answered_when_the_standby_has_what_it_repeats() {
+    let primary = Cluster::start(&[]);
+    let name = database_name(&primary.database().await).to_owned();
+    let mut standby = primary.standby();
+    let batch = keyed(saying(1, "not at the standby"), "key", 1);
+    let known = batch.idempotency.clone().unwrap();
+    let first = open(&primary.address(&name)).await.append(batch.clone()).await.unwrap();
+    primary.wait_for_in_step(&name).await;
+    standby.stop("INT");
+    for round in 0..2 {
+        // A node each, for the end of the wait is the end of the connection.
+        let log = open(&primary.address(&name)).await;
+        let (batch, known) = (batch.clone(), known.clone());
+        let asking = tokio::spawn(async move {
+            if round == 0 { log.recall(&known).await.map(Option::unwrap) } else { log.append(batch).await }
+        });
+        primary.wait_for_waiting(&name).await;
+        assert!(!asking.is_finished());
+        standby.restart();
+        assert_eq!(asking.await.unwrap().unwrap(), Appended { duplicate: true, ..first });
+        standby.stop("INT");
+    }
+}
+
+#[tokio::test]
 async fn a_standby_goes_on_with_everything_that_was_acknowledged() {
     let mut primary = Cluster::start(&[]);
     let name = database_name(&primary.database().await).to_owned();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bishui_infra::event_log::postgres::{Address, PostgresLog};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, Row as _};
 use tempfile::TempDir;
 
 /// Runs the server until its standard input is closed, which happens when the test process ends, however it ends.
@@ -81,6 +81,20 @@ impl Cluster {
         let waiting =
             async { while sqlx::query(in_step).fetch_all(&mut connection).await.expect("its state").is_empty() {} };
         tokio::time::timeout(Duration::from_mins(2), waiting).await.expect("the standby gets in step");
+    }
+
+    /// Waits until a commit on `database` waits for the standby; gives the statement it belongs to.
+    pub async fn wait_for_waiting(&self, database: &str) -> String {
+        let mut connection = self.connect(database).await;
+        let waits = "SELECT query FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()";
+        let waiting = async {
+            loop {
+                if let Some(row) = sqlx::query(waits).fetch_optional(&mut connection).await.expect("the sessions") {
+                    break row.get(0);
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(2), waiting).await.expect("a commit waits for the standby")
     }
 
     fn empty() -> Self {
