@@ -20,10 +20,12 @@ use crate::event_log::{LogError, Position};
 
 /// Bytes of a value.
 const VALUE_BYTES: usize = 4_000;
-/// Entries written at a time: sled keeps a whole batch in memory until it is complete, some ten times its size.
-const BATCH_ENTRIES: usize = 512;
+/// Keys written at a time: sled keeps a whole batch in memory until it is complete, some ten times its size.
+const BATCH_KEYS: usize = 512;
+/// Parts of a snapshot written at a time.
+const BATCH_PARTS: u32 = 32;
 /// Memory that sled may use for pages, in bytes.
-const CACHE_BYTES: u64 = 8 << 20;
+const CACHE_BYTES: u64 = 1 << 20;
 /// Times sled is asked to open while its own worker threads still hold the file of the handle before.
 const OPEN_ATTEMPTS: u32 = 200;
 /// Wait between two such times.
@@ -91,23 +93,12 @@ impl Catalogue {
     /// Takes keys, then a snapshot that has them no more.
     pub(super) fn save(&self, tail: &Tail, index: &Index) -> Result<(), LogError> {
         self.add_keys(index.keys.iter().map(|(key, location)| (*key, *location)))?;
-        let bytes = snapshot::encode(tail, index);
-        let checksum = u64::from(crc32fast::hash(&bytes));
         let current = guard(|| self.db.get(CURRENT))?;
         let old = current.as_deref().and_then(split).map(|(generation, _)| generation);
         let generation = old.map_or(1, |generation| generation + 1);
         // A saving that was cut short may have left parts under the same number.
         self.remove_parts(|key| key.starts_with(&prefix(generation)))?;
-        let chunks: Vec<&[u8]> = bytes.chunks(VALUE_BYTES).collect();
-        let mut number = 0_u32;
-        for some in chunks.chunks(BATCH_ENTRIES) {
-            let mut batch = Batch::default();
-            for chunk in some {
-                batch.insert([&prefix(generation)[..], &number.to_be_bytes()].concat(), *chunk);
-                number += 1;
-            }
-            guard(|| self.db.apply_batch(batch))?;
-        }
+        let checksum = self.add_parts(generation, snapshot::pieces(tail, index))?;
         // The parts are on the disk before the entry that makes them the snapshot.
         self.sync()?;
         let entry = [generation.to_be_bytes(), checksum.to_be_bytes()].concat();
@@ -115,6 +106,30 @@ impl Catalogue {
         guard(|| self.db.insert(ACKNOWLEDGED, &tail.head.0.to_be_bytes()))?;
         self.sync()?;
         self.remove_parts(|key| !key.starts_with(&prefix(generation)))
+    }
+
+    /// Adds the parts of a snapshot; gives their checksum.
+    fn add_parts(&self, generation: u64, pieces: impl Iterator<Item = Vec<u8>>) -> Result<u64, LogError> {
+        let mut checksum = crc32fast::Hasher::new();
+        let (mut batch, mut number) = (Batch::default(), 0_u32);
+        for piece in pieces {
+            checksum.update(&piece);
+            for value in piece.chunks(VALUE_BYTES) {
+                batch.insert([&prefix(generation)[..], &number.to_be_bytes()].concat(), value);
+                number += 1;
+                if number.is_multiple_of(BATCH_PARTS) {
+                    self.write_out(std::mem::take(&mut batch), &self.db)?;
+                }
+            }
+        }
+        self.write_out(batch, &self.db)?;
+        Ok(u64::from(checksum.finalize()))
+    }
+
+    /// Writes a batch out: sled queues writes without bound otherwise.
+    fn write_out(&self, batch: Batch, tree: &Tree) -> Result<(), LogError> {
+        guard(|| tree.apply_batch(batch))?;
+        guard(|| self.db.flush()).map(drop)
     }
 
     fn remove_parts(&self, unwanted: impl Fn(&[u8]) -> bool) -> Result<(), LogError> {
@@ -135,12 +150,10 @@ impl Catalogue {
         let mut keys = keys.peekable();
         while keys.peek().is_some() {
             let mut batch = Batch::default();
-            for (key, location) in keys.by_ref().take(BATCH_ENTRIES) {
+            for (key, location) in keys.by_ref().take(BATCH_KEYS) {
                 batch.insert(&key.to_be_bytes(), &location.pack().to_be_bytes());
             }
-            guard(|| self.keys.apply_batch(batch))?;
-            // Without it sled queues writes without bound.
-            guard(|| self.db.flush())?;
+            self.write_out(batch, &self.keys)?;
         }
         Ok(())
     }

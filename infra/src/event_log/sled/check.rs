@@ -171,7 +171,7 @@ impl Seen {
         if !linked || !same_skips(&entry.skips, &skips, event.version.0) {
             return Err(corrupt(format!("event {} does not lead back to the one before it", event.position)));
         }
-        self.streams.advance(&Streams::default(), stream, event.version.0, here);
+        self.streams.advance(|| None, stream, event.version.0, here);
         if let (0, Some(key)) = (event.place, event.idempotency_key) {
             self.keys.insert(name_hash(key), here);
         }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::block::{Block, Item};
 use super::location::Location;
-use super::streams::{NameHash, Streams, name_hash};
+use super::streams::{AllStreams, NameHash, Streams, name_hash};
 use crate::event_log::{LogError, Position};
 
 /// Bytes of the journal between two marks, at least.
@@ -23,7 +23,7 @@ pub(super) struct Mark {
 /// The index of the journal up to some block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Index {
-    pub(super) streams: Streams,
+    pub(super) streams: AllStreams,
     pub(super) marks: Vec<Mark>,
     pub(super) checkpoints: BTreeMap<String, Position>,
     /// First events of the batches whose idempotency keys sled does not have yet.
@@ -109,7 +109,7 @@ impl Changes {
                         Some(_) | None => name_hash(event.stream),
                     };
                     newest = Some((event.stream, hash));
-                    self.streams.advance(&base.streams, hash, event.version.0, at);
+                    self.streams.advance(|| base.streams.skips(hash), hash, event.version.0, at);
                     if let (0, Some(key)) = (event.place, event.idempotency_key) {
                         self.keys.insert(name_hash(key), at);
                     }

@@ -10,32 +10,53 @@ use crate::event_log::Position;
 /// Format written by this program.
 const FORMAT: u8 = 1;
 
-/// The index up to `tail`; keys are stored apart.
-pub(super) fn encode(tail: &Tail, index: &Index) -> Vec<u8> {
+/// Marks or streams in one piece.
+const PIECE_ENTRIES: usize = 48;
+
+/// The stored form of the index up to `tail`, in pieces of a few thousand bytes: as a whole it may be large. Keys are
+/// stored apart.
+pub(super) fn pieces(tail: &Tail, index: &Index) -> impl Iterator<Item = Vec<u8>> {
+    let mut streams = index.streams.iter().peekable();
+    let streams = std::iter::from_fn(move || {
+        streams.peek()?;
+        let mut bytes = Vec::new();
+        for (stream, head, skips) in streams.by_ref().take(PIECE_ENTRIES) {
+            bytes.extend_from_slice(&stream.to_le_bytes());
+            put_number(&mut bytes, head.version);
+            put_number(&mut bytes, head.location.pack());
+            for skip in skips.into_iter().flatten() {
+                put_number(&mut bytes, skip.pack());
+            }
+        }
+        Some(bytes)
+    });
+    let marks = index.marks.chunks(PIECE_ENTRIES).map(|marks| {
+        let mut bytes = Vec::new();
+        for mark in marks {
+            put_number(&mut bytes, mark.first.0);
+            put_number(&mut bytes, mark.location.pack());
+        }
+        bytes
+    });
+    std::iter::once(start(tail, index)).chain(marks).chain(std::iter::once(checkpoints(index))).chain(streams)
+}
+
+fn start(tail: &Tail, index: &Index) -> Vec<u8> {
     let mut bytes = vec![FORMAT];
     put_number(&mut bytes, tail.location().pack());
     put_number(&mut bytes, u64::from(tail.previous));
     bytes.extend_from_slice(&tail.chain);
     put_number(&mut bytes, tail.head.0);
     put_number(&mut bytes, index.marks.len() as u64);
-    for mark in &index.marks {
-        put_number(&mut bytes, mark.first.0);
-        put_number(&mut bytes, mark.location.pack());
-    }
+    bytes
+}
+
+fn checkpoints(index: &Index) -> Vec<u8> {
+    let mut bytes = Vec::new();
     put_number(&mut bytes, index.checkpoints.len() as u64);
     for (consumer, position) in &index.checkpoints {
         put_text(&mut bytes, consumer);
         put_number(&mut bytes, position.0);
-    }
-    for (stream, head, skips) in index.streams.iter() {
-        bytes.extend_from_slice(&stream.to_le_bytes());
-        put_number(&mut bytes, head.version);
-        put_number(&mut bytes, head.location.pack());
-        if let Some(skips) = skips {
-            for skip in skips {
-                put_number(&mut bytes, skip.pack());
-            }
-        }
     }
     bytes
 }
@@ -89,17 +110,18 @@ mod tests {
     #[test]
     fn an_index_comes_back_as_it_was_stored() {
         let mut index = Index::default();
-        let base = Streams::default();
+        let mut streams = Streams::default();
         for version in 1..=300 {
             let location = Location::new(3, 1_000 + version, 7);
-            index.streams.advance(&base, name_hash("county/高唐"), u64::from(version), location);
+            streams.advance(|| None, name_hash("county/高唐"), u64::from(version), location);
         }
-        index.streams.advance(&base, name_hash("b"), 1, Location::new(1, 32, 0));
+        streams.advance(|| None, name_hash("b"), 1, Location::new(1, 32, 0));
+        index.streams.merge(streams);
         index.mark(Location::new(1, 32, 0), Position(1));
         index.mark(Location::new(3, 1_000, 0), Position(2));
         index.checkpoints.insert("台账".into(), Position(9));
         let tail = Tail { segment: 3, offset: 77, previous: 5, chain: [7; 32], head: Position(301) };
-        let bytes = encode(&tail, &index);
+        let bytes = pieces(&tail, &index).collect::<Vec<_>>().concat();
         assert_eq!(decode(&bytes).as_ref(), Some(&(tail, index.clone())));
         for length in 0..bytes.len() {
             assert_ne!(decode(&bytes[..length]).as_ref(), Some(&(tail, index.clone())), "cut at {length}");

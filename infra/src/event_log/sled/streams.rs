@@ -4,6 +4,7 @@
 //! streams there are, not on their names nor on how many events they have.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -35,7 +36,7 @@ impl Default for Head {
     }
 }
 
-/// The ends of streams, and the newest event of each of them that 16, 16², 16³ and 16⁴ divide.
+/// The ends of some streams, and the newest event of each of them that 16, 16², 16³ and 16⁴ divide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Streams {
     heads: HashMap<NameHash, Head>,
@@ -54,20 +55,18 @@ impl Streams {
         self.skips.get(&stream).copied()
     }
 
-    /// Takes the next event of a stream, of which these are changes to `base`.
-    pub(super) fn advance(&mut self, base: &Self, stream: NameHash, version: u64, location: Location) {
+    /// Takes the next event of a stream; `before` gives the skips of one that has none here.
+    pub(super) fn advance(
+        &mut self,
+        before: impl FnOnce() -> Option<Skips>,
+        stream: NameHash,
+        version: u64,
+        location: Location,
+    ) {
         self.heads.insert(stream, Head { version, location });
         if skip_levels(version) > 0 {
-            let before = || base.skips(stream).unwrap_or([Location::NONE; SKIP_LEVELS]);
+            let before = || before().unwrap_or([Location::NONE; SKIP_LEVELS]);
             self.skips.entry(stream).or_insert_with(before)[..skip_levels(version)].fill(location);
-        }
-    }
-
-    /// Puts a stream where a snapshot had it.
-    pub(super) fn restore(&mut self, stream: NameHash, head: Head, skips: Option<Skips>) {
-        self.heads.insert(stream, head);
-        if let Some(skips) = skips {
-            self.skips.insert(stream, skips);
         }
     }
 
@@ -75,10 +74,84 @@ impl Streams {
     pub(super) fn iter(&self) -> impl Iterator<Item = (NameHash, Head, Option<Skips>)> {
         self.heads.iter().map(|(stream, head)| (*stream, *head, self.skips(*stream)))
     }
+}
+
+/// Parts of all streams.
+const PARTS: usize = 256;
+
+/// All streams of a log, in parts that a copy shares until one of the two changes them: a copy is made for each saving,
+/// while events go on being written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AllStreams {
+    parts: Vec<Arc<Streams>>,
+}
+
+impl Default for AllStreams {
+    fn default() -> Self {
+        Self { parts: vec![Arc::default(); PARTS] }
+    }
+}
+
+impl AllStreams {
+    /// The end of a stream; none when it has no event.
+    pub(super) fn head(&self, stream: NameHash) -> Option<Head> {
+        self.parts[part_of(stream)].head(stream)
+    }
+
+    /// The newest events of a stream that the skips of the next ones lead to.
+    pub(super) fn skips(&self, stream: NameHash) -> Option<Skips> {
+        self.parts[part_of(stream)].skips(stream)
+    }
+
+    /// Puts a stream where a snapshot had it.
+    pub(super) fn restore(&mut self, stream: NameHash, head: Head, skips: Option<Skips>) {
+        let part = self.part_mut(stream);
+        part.heads.insert(stream, head);
+        part.skips.extend(skips.map(|skips| (stream, skips)));
+    }
+
+    /// Every stream.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (NameHash, Head, Option<Skips>)> {
+        self.parts.iter().flat_map(|part| part.iter())
+    }
 
     /// Takes the streams that a group has advanced.
-    pub(super) fn merge(&mut self, group: Self) {
-        self.heads.extend(group.heads);
-        self.skips.extend(group.skips);
+    pub(super) fn merge(&mut self, group: Streams) {
+        for (stream, head) in group.heads {
+            self.part_mut(stream).heads.insert(stream, head);
+        }
+        for (stream, skips) in group.skips {
+            self.part_mut(stream).skips.insert(stream, skips);
+        }
+    }
+
+    fn part_mut(&mut self, stream: NameHash) -> &mut Streams {
+        Arc::make_mut(&mut self.parts[part_of(stream)])
+    }
+}
+
+fn part_of(stream: NameHash) -> usize {
+    usize::from(stream.to_le_bytes()[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_stays_as_it_was() {
+        let (mut all, mut group) = (AllStreams::default(), Streams::default());
+        let names: Vec<NameHash> = (0..1_000).map(|number| name_hash(&format!("county/{number}"))).collect();
+        for stream in &names {
+            group.advance(|| None, *stream, 16, Location::new(1, 32, 0));
+        }
+        all.merge(group);
+        let (copy, mut group) = (all.clone(), Streams::default());
+        group.advance(|| copy.skips(names[0]), names[0], 17, Location::new(2, 32, 0));
+        all.merge(group);
+        assert_eq!((all.head(names[0]).unwrap().version, copy.head(names[0]).unwrap().version), (17, 16));
+        assert_eq!(all.skips(names[0]), copy.skips(names[0]));
+        let count = |streams: &AllStreams| streams.iter().filter(|(_, head, _)| head.version == 16).count();
+        assert_eq!((count(&all), count(&copy)), (999, 1_000));
     }
 }

@@ -314,7 +314,8 @@ impl<'w> Draft<'w, '_, '_> {
 
     fn end_run(&mut self, run: Option<(&str, NameHash, Head)>) {
         if let Some((_, stream, head)) = run {
-            self.changes.streams.advance(&self.index.streams, stream, head.version, head.location);
+            let before = || self.index.streams.skips(stream);
+            self.changes.streams.advance(before, stream, head.version, head.location);
         }
     }
 }
