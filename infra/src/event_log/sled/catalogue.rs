@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::RangeBounds;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -91,13 +92,13 @@ impl Catalogue {
     }
 
     /// Takes keys, then a snapshot that has them no more.
-    pub(super) fn save(&self, tail: &Tail, index: &Index) -> Result<(), LogError> {
-        self.add_keys(index.keys.iter().map(|(key, location)| (*key, *location)))?;
+    pub(super) fn save(&self, tail: &Tail, mut index: Index) -> Result<(), LogError> {
+        self.add_keys(std::mem::take(&mut index.keys).into_iter())?;
         let current = guard(|| self.db.get(CURRENT))?;
         let old = current.as_deref().and_then(split).map(|(generation, _)| generation);
         let generation = old.map_or(1, |generation| generation + 1);
         // A saving that was cut short may have left parts under the same number.
-        self.remove_parts(|key| key.starts_with(&prefix(generation)))?;
+        self.remove_parts(prefix(generation)..=prefix(u64::MAX))?;
         let checksum = self.add_parts(generation, snapshot::pieces(tail, index))?;
         // The parts are on the disk before the entry that makes them the snapshot.
         self.sync()?;
@@ -105,23 +106,26 @@ impl Catalogue {
         guard(|| self.db.insert(CURRENT, entry))?;
         guard(|| self.db.insert(ACKNOWLEDGED, &tail.head.0.to_be_bytes()))?;
         self.sync()?;
-        self.remove_parts(|key| !key.starts_with(&prefix(generation)))
+        self.remove_parts(prefix(0)..prefix(generation))
     }
 
     /// Adds the parts of a snapshot; gives their checksum.
     fn add_parts(&self, generation: u64, pieces: impl Iterator<Item = Vec<u8>>) -> Result<u64, LogError> {
         let mut checksum = crc32fast::Hasher::new();
-        let (mut batch, mut number) = (Batch::default(), 0_u32);
+        let (mut batch, mut number, mut open) = (Batch::default(), 0_u32, Vec::new());
+        let mut put = |batch: &mut Batch, value: &[u8]| {
+            checksum.update(value);
+            batch.insert([&prefix(generation)[..], &number.to_be_bytes()].concat(), value);
+            number += 1;
+            if number.is_multiple_of(BATCH_PARTS) { self.write_out(std::mem::take(batch), &self.db) } else { Ok(()) }
+        };
         for piece in pieces {
-            checksum.update(&piece);
-            for value in piece.chunks(VALUE_BYTES) {
-                batch.insert([&prefix(generation)[..], &number.to_be_bytes()].concat(), value);
-                number += 1;
-                if number.is_multiple_of(BATCH_PARTS) {
-                    self.write_out(std::mem::take(&mut batch), &self.db)?;
-                }
-            }
+            open.extend(piece);
+            let whole = open.len() - open.len() % VALUE_BYTES;
+            open[..whole].chunks(VALUE_BYTES).try_for_each(|value| put(&mut batch, value))?;
+            open.drain(..whole);
         }
+        put(&mut batch, &open)?;
         self.write_out(batch, &self.db)?;
         Ok(u64::from(checksum.finalize()))
     }
@@ -132,17 +136,20 @@ impl Catalogue {
         guard(|| self.db.flush()).map(drop)
     }
 
-    fn remove_parts(&self, unwanted: impl Fn(&[u8]) -> bool) -> Result<(), LogError> {
-        guard(|| {
-            let mut batch = Batch::default();
-            for key in self.db.scan_prefix(b"s").keys() {
-                let key = key?;
-                if unwanted(&key) {
-                    batch.remove(key);
-                }
+    /// Removes the parts of other snapshots.
+    fn remove_parts(&self, keys: impl RangeBounds<[u8; 9]>) -> Result<(), LogError> {
+        let mut keys = self.db.range(keys).keys();
+        loop {
+            let some = guard(|| keys.by_ref().take(BATCH_KEYS).collect::<Result<Vec<_>, _>>())?;
+            if some.is_empty() {
+                return Ok(());
             }
-            self.db.apply_batch(batch)
-        })
+            let mut batch = Batch::default();
+            for key in some {
+                batch.remove(key);
+            }
+            self.write_out(batch, &self.db)?;
+        }
     }
 
     /// Adds places of keys.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::Store;
-use super::block::{Block, Entry, Item, Link, Skips, skip_levels};
+use super::block::{Block, Entry, Item, Link, skip_levels};
 use super::chain::Chain;
 use super::location::Location;
 use super::reader::Pass;
@@ -167,21 +167,18 @@ impl Seen {
             Link::At(location) => location == before.location,
             Link::Adjacent => here.place() > 0 && before.location.pack() + 1 == here.pack(),
         };
-        let skips = self.streams.skips(stream).unwrap_or(NO_SKIPS);
-        if !linked || !same_skips(&entry.skips, &skips, event.version.0) {
+        let levels = skip_levels(event.version.0);
+        let mut skips = NO_SKIPS;
+        self.streams.skips(stream, &mut skips[..levels]);
+        if !linked || entry.skips[..levels] != skips[..levels] {
             return Err(corrupt(format!("event {} does not lead back to the one before it", event.position)));
         }
-        self.streams.advance(|| None, stream, event.version.0, here);
+        self.streams.advance(stream, event.version.0, here);
         if let (0, Some(key)) = (event.place, event.idempotency_key) {
             self.keys.insert(name_hash(key), here);
         }
         Ok(())
     }
-}
-
-fn same_skips(written: &Skips, expected: &Skips, version: u64) -> bool {
-    let levels = skip_levels(version);
-    written[..levels] == expected[..levels]
 }
 
 fn corrupt(what: String) -> LogError {

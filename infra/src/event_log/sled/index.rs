@@ -76,10 +76,9 @@ pub(super) struct Unfinished {
 }
 
 impl Changes {
-    /// Takes a block read from the journal after what is in `base`; gives the batch that goes on after it.
+    /// Takes a block read from the journal; gives the batch that goes on after it.
     pub(super) fn take(
         &mut self,
-        base: &Index,
         location: Location,
         block: &Block<'_>,
         mut unfinished: Option<Unfinished>,
@@ -109,7 +108,7 @@ impl Changes {
                         Some(_) | None => name_hash(event.stream),
                     };
                     newest = Some((event.stream, hash));
-                    self.streams.advance(|| base.streams.skips(hash), hash, event.version.0, at);
+                    self.streams.advance(hash, event.version.0, at);
                     if let (0, Some(key)) = (event.place, event.idempotency_key) {
                         self.keys.insert(name_hash(key), at);
                     }

@@ -119,7 +119,7 @@ impl<'a> Scan<'a> {
             let header = pass.peek()?.filter(|header| follows(header, &self.tail));
             let block = if header.is_some() { pass.block()? } else { None };
             if let Some((location, block)) = block {
-                unfinished = changes.take(index, location, &block, unfinished)?;
+                unfinished = changes.take(location, &block, unfinished)?;
                 self.tail = after(&self.tail, &block);
                 if self.group.is_none_or(|(_, carried)| carried != block.chain()) {
                     self.group = Some((location, block.chain()));

@@ -2,43 +2,38 @@
 
 use super::index::{Index, Mark};
 use super::location::Location;
-use super::streams::Head;
-use super::tail::Tail;
+use super::streams::{Head, Streams};
+use super::tail::{NO_SKIPS, Tail};
 use super::wire::{Reader, put_number, put_text};
 use crate::event_log::Position;
 
 /// Format written by this program.
 const FORMAT: u8 = 1;
 
-/// Marks or streams in one piece.
-const PIECE_ENTRIES: usize = 48;
+/// The stored form of the index up to `tail`, in pieces: as a whole it may be large, and what has become a piece is let
+/// go of. Keys are stored apart.
+pub(super) fn pieces(tail: &Tail, index: Index) -> impl Iterator<Item = Vec<u8>> {
+    let mut start = start(tail, &index);
+    for mark in &index.marks {
+        put_number(&mut start, mark.first.0);
+        put_number(&mut start, mark.location.pack());
+    }
+    put_checkpoints(&mut start, &index);
+    std::iter::once(start).chain(index.streams.into_parts().map(|part| piece(&part)))
+}
 
-/// The stored form of the index up to `tail`, in pieces of a few thousand bytes: as a whole it may be large. Keys are
-/// stored apart.
-pub(super) fn pieces(tail: &Tail, index: &Index) -> impl Iterator<Item = Vec<u8>> {
-    let mut streams = index.streams.iter().peekable();
-    let streams = std::iter::from_fn(move || {
-        streams.peek()?;
-        let mut bytes = Vec::new();
-        for (stream, head, skips) in streams.by_ref().take(PIECE_ENTRIES) {
-            bytes.extend_from_slice(&stream.to_le_bytes());
-            put_number(&mut bytes, head.version);
-            put_number(&mut bytes, head.location.pack());
-            for skip in skips.into_iter().flatten() {
-                put_number(&mut bytes, skip.pack());
-            }
+fn piece(streams: &Streams) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (stream, head, skips) in streams.iter() {
+        bytes.extend_from_slice(&stream.to_le_bytes());
+        put_number(&mut bytes, head.version);
+        put_number(&mut bytes, head.location.pack());
+        // The first skip leads to event 16.
+        for skip in skips.into_iter().filter(|_| head.version >= 16) {
+            put_number(&mut bytes, skip.pack());
         }
-        Some(bytes)
-    });
-    let marks = index.marks.chunks(PIECE_ENTRIES).map(|marks| {
-        let mut bytes = Vec::new();
-        for mark in marks {
-            put_number(&mut bytes, mark.first.0);
-            put_number(&mut bytes, mark.location.pack());
-        }
-        bytes
-    });
-    std::iter::once(start(tail, index)).chain(marks).chain(std::iter::once(checkpoints(index))).chain(streams)
+    }
+    bytes
 }
 
 fn start(tail: &Tail, index: &Index) -> Vec<u8> {
@@ -51,14 +46,12 @@ fn start(tail: &Tail, index: &Index) -> Vec<u8> {
     bytes
 }
 
-fn checkpoints(index: &Index) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    put_number(&mut bytes, index.checkpoints.len() as u64);
+fn put_checkpoints(bytes: &mut Vec<u8>, index: &Index) {
+    put_number(bytes, index.checkpoints.len() as u64);
     for (consumer, position) in &index.checkpoints {
-        put_text(&mut bytes, consumer);
-        put_number(&mut bytes, position.0);
+        put_text(bytes, consumer);
+        put_number(bytes, position.0);
     }
-    bytes
 }
 
 /// The index in its stored form; none when `bytes` are not of that form.
@@ -87,15 +80,14 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Tail, Index)> {
     while !rest.is_empty() {
         let stream = u128::from_le_bytes(rest.array()?);
         let head = Head { version: rest.number()?, location: Location::unpack(rest.number()?) };
-        // The first skip leads to event 16.
-        let skips = if head.version < 16 { None } else { Some(skips(&mut rest)?) };
+        let skips = if head.version < 16 { NO_SKIPS } else { skips(&mut rest)? };
         index.streams.restore(stream, head, skips);
     }
     Some((tail, index))
 }
 
 fn skips(rest: &mut Reader<'_>) -> Option<super::block::Skips> {
-    let mut skips = super::tail::NO_SKIPS;
+    let mut skips = NO_SKIPS;
     for skip in &mut skips {
         *skip = Location::unpack(rest.number()?);
     }
@@ -105,7 +97,7 @@ fn skips(rest: &mut Reader<'_>) -> Option<super::block::Skips> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event_log::sled::streams::{Streams, name_hash};
+    use crate::event_log::sled::streams::name_hash;
 
     #[test]
     fn an_index_comes_back_as_it_was_stored() {
@@ -113,15 +105,15 @@ mod tests {
         let mut streams = Streams::default();
         for version in 1..=300 {
             let location = Location::new(3, 1_000 + version, 7);
-            streams.advance(|| None, name_hash("county/高唐"), u64::from(version), location);
+            streams.advance(name_hash("county/高唐"), u64::from(version), location);
         }
-        streams.advance(|| None, name_hash("b"), 1, Location::new(1, 32, 0));
+        streams.advance(name_hash("b"), 1, Location::new(1, 32, 0));
         index.streams.merge(streams);
         index.mark(Location::new(1, 32, 0), Position(1));
         index.mark(Location::new(3, 1_000, 0), Position(2));
         index.checkpoints.insert("台账".into(), Position(9));
         let tail = Tail { segment: 3, offset: 77, previous: 5, chain: [7; 32], head: Position(301) };
-        let bytes = pieces(&tail, &index).collect::<Vec<_>>().concat();
+        let bytes = pieces(&tail, index.clone()).collect::<Vec<_>>().concat();
         assert_eq!(decode(&bytes).as_ref(), Some(&(tail, index.clone())));
         for length in 0..bytes.len() {
             assert_ne!(decode(&bytes[..length]).as_ref(), Some(&(tail, index.clone())), "cut at {length}");

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::block::{SKIP_LEVELS, Skips, skip_levels};
 use super::location::Location;
+use super::tail::NO_SKIPS;
 
 /// The first 128 bits of the SHA-256 of a name.
 pub(super) type NameHash = u128;
@@ -40,8 +41,8 @@ impl Default for Head {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Streams {
     heads: HashMap<NameHash, Head>,
-    /// Only of streams with an event 16.
-    skips: HashMap<NameHash, Skips>,
+    /// One table for each level: most streams have no event 256.
+    skips: [HashMap<NameHash, Location>; SKIP_LEVELS],
 }
 
 impl Streams {
@@ -50,29 +51,28 @@ impl Streams {
         self.heads.get(&stream).copied()
     }
 
-    /// The newest events of a stream that the skips of the next ones lead to.
-    pub(super) fn skips(&self, stream: NameHash) -> Option<Skips> {
-        self.skips.get(&stream).copied()
-    }
-
-    /// Takes the next event of a stream; `before` gives the skips of one that has none here.
-    pub(super) fn advance(
-        &mut self,
-        before: impl FnOnce() -> Option<Skips>,
-        stream: NameHash,
-        version: u64,
-        location: Location,
-    ) {
-        self.heads.insert(stream, Head { version, location });
-        if skip_levels(version) > 0 {
-            let before = || before().unwrap_or([Location::NONE; SKIP_LEVELS]);
-            self.skips.entry(stream).or_insert_with(before)[..skip_levels(version)].fill(location);
+    /// Puts into `skips` the newest events of a stream here that the skips of its next one lead to, as many as it gives.
+    pub(super) fn skips(&self, stream: NameHash, skips: &mut [Location]) {
+        for (skip, level) in skips.iter_mut().zip(&self.skips) {
+            *skip = level.get(&stream).copied().unwrap_or(*skip);
         }
     }
 
-    /// Every stream.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (NameHash, Head, Option<Skips>)> {
-        self.heads.iter().map(|(stream, head)| (*stream, *head, self.skips(*stream)))
+    /// Takes the next event of a stream.
+    pub(super) fn advance(&mut self, stream: NameHash, version: u64, location: Location) {
+        self.heads.insert(stream, Head { version, location });
+        for level in &mut self.skips[..skip_levels(version)] {
+            level.insert(stream, location);
+        }
+    }
+
+    /// Every stream here.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (NameHash, Head, Skips)> {
+        self.heads.iter().map(|(stream, head)| {
+            let mut skips = NO_SKIPS;
+            self.skips(*stream, &mut skips);
+            (*stream, *head, skips)
+        })
     }
 }
 
@@ -98,21 +98,30 @@ impl AllStreams {
         self.parts[part_of(stream)].head(stream)
     }
 
-    /// The newest events of a stream that the skips of the next ones lead to.
-    pub(super) fn skips(&self, stream: NameHash) -> Option<Skips> {
-        self.parts[part_of(stream)].skips(stream)
+    /// Puts into `skips` the newest events of a stream that the skips of its next one lead to, as many as it gives.
+    pub(super) fn skips(&self, stream: NameHash, skips: &mut [Location]) {
+        self.parts[part_of(stream)].skips(stream, skips);
     }
 
     /// Puts a stream where a snapshot had it.
-    pub(super) fn restore(&mut self, stream: NameHash, head: Head, skips: Option<Skips>) {
+    pub(super) fn restore(&mut self, stream: NameHash, head: Head, skips: Skips) {
         let part = self.part_mut(stream);
         part.heads.insert(stream, head);
-        part.skips.extend(skips.map(|skips| (stream, skips)));
+        for (level, skip) in part.skips.iter_mut().zip(skips) {
+            if skip != Location::NONE {
+                level.insert(stream, skip);
+            }
+        }
     }
 
     /// Every stream.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (NameHash, Head, Option<Skips>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (NameHash, Head, Skips)> {
         self.parts.iter().flat_map(|part| part.iter())
+    }
+
+    /// The parts one after the other; each is given back when the next is asked for.
+    pub(super) fn into_parts(self) -> impl Iterator<Item = Arc<Streams>> {
+        self.parts.into_iter()
     }
 
     /// Takes the streams that a group has advanced.
@@ -120,8 +129,10 @@ impl AllStreams {
         for (stream, head) in group.heads {
             self.part_mut(stream).heads.insert(stream, head);
         }
-        for (stream, skips) in group.skips {
-            self.part_mut(stream).skips.insert(stream, skips);
+        for (level, skips) in group.skips.into_iter().enumerate() {
+            for (stream, location) in skips {
+                self.part_mut(stream).skips[level].insert(stream, location);
+            }
         }
     }
 
@@ -143,14 +154,20 @@ mod tests {
         let (mut all, mut group) = (AllStreams::default(), Streams::default());
         let names: Vec<NameHash> = (0..1_000).map(|number| name_hash(&format!("county/{number}"))).collect();
         for stream in &names {
-            group.advance(|| None, *stream, 16, Location::new(1, 32, 0));
+            group.advance(*stream, 16, Location::new(1, 32, 0));
         }
         all.merge(group);
         let (copy, mut group) = (all.clone(), Streams::default());
-        group.advance(|| copy.skips(names[0]), names[0], 17, Location::new(2, 32, 0));
+        group.advance(names[0], 17, Location::new(2, 32, 0));
         all.merge(group);
         assert_eq!((all.head(names[0]).unwrap().version, copy.head(names[0]).unwrap().version), (17, 16));
-        assert_eq!(all.skips(names[0]), copy.skips(names[0]));
+        let skips_of = |streams: &AllStreams| {
+            let mut skips = NO_SKIPS;
+            streams.skips(names[0], &mut skips);
+            skips
+        };
+        assert_eq!(skips_of(&all), skips_of(&copy));
+        assert_ne!(skips_of(&all), NO_SKIPS);
         let count = |streams: &AllStreams| streams.iter().filter(|(_, head, _)| head.version == 16).count();
         assert_eq!((count(&all), count(&copy)), (999, 1_000));
     }

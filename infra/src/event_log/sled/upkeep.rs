@@ -37,7 +37,7 @@ pub(super) fn run(store: &Arc<Store>, work: &Receiver<Upkeep>) {
                 made(wanted.soon, &store.room.fill(wanted.soon));
             }
             Ok(Upkeep::Save(saved)) => {
-                save(store, &saved.0, &saved.1);
+                save(store, saved.0, saved.1);
                 store.saving.store(false, Ordering::Release);
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -64,11 +64,11 @@ fn made(segment: u32, outcome: &io::Result<()>) -> bool {
 }
 
 /// Saves the index; a failure costs time at the next opening only.
-pub(super) fn save(store: &Store, tail: &Tail, index: &Index) {
-    if let Err(error) = store.catalogue.save(tail, index) {
+pub(super) fn save(store: &Store, tail: Tail, index: Index) {
+    let saved = tail.location().pack();
+    if let Err(error) = store.catalogue.save(&tail, index) {
         tracing::warn!(error = &error as &dyn std::error::Error, "the index cannot be saved");
         return;
     }
-    let saved = tail.location().pack();
     store.index_mut().keys.retain(|_, location| location.pack() >= saved);
 }

@@ -99,7 +99,7 @@ impl Writer {
         }
         if tail.segment > self.saved {
             let index = self.store.index().clone();
-            return save(&self.store, &tail, &index);
+            return save(&self.store, tail, index);
         }
         if let Err(error) = self.store.catalogue.acknowledge(tail.head) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the end of the log cannot be noted");
@@ -280,8 +280,12 @@ impl<'w> Draft<'w, '_, '_> {
         StreamVersion(self.head_of(name_hash(stream.as_str())).version)
     }
 
-    fn skips(&self, stream: NameHash) -> Skips {
-        self.changes.streams.skips(stream).or_else(|| self.index.streams.skips(stream)).unwrap_or(NO_SKIPS)
+    /// The skips of the next event of a stream, at so many levels.
+    fn skips(&self, stream: NameHash, levels: usize) -> Skips {
+        let mut skips = NO_SKIPS;
+        self.index.streams.skips(stream, &mut skips[..levels]);
+        self.changes.streams.skips(stream, &mut skips[..levels]);
+        skips
     }
 
     /// Puts a batch's events on the sheet.
@@ -297,11 +301,11 @@ impl<'w> Draft<'w, '_, '_> {
                     (hash, self.head_of(hash).location)
                 }
             };
-            let has_skips = skip_levels(event.version.0) > 0;
-            let skips = if has_skips { self.skips(hash) } else { NO_SKIPS };
+            let levels = skip_levels(event.version.0);
+            let skips = self.skips(hash, levels);
             let location = self.sheet.event(event, batch_events, previous, &skips)?;
             run = Some((event.stream, hash, Head { version: event.version.0, location }));
-            if has_skips {
+            if levels > 0 {
                 self.end_run(run);
             }
             if let (0, Some(key)) = (event.place, event.idempotency_key) {
@@ -314,8 +318,7 @@ impl<'w> Draft<'w, '_, '_> {
 
     fn end_run(&mut self, run: Option<(&str, NameHash, Head)>) {
         if let Some((_, stream, head)) = run {
-            let before = || self.index.streams.skips(stream);
-            self.changes.streams.advance(before, stream, head.version, head.location);
+            self.changes.streams.advance(stream, head.version, head.location);
         }
     }
 }
