@@ -17,7 +17,7 @@ use bishui_tests::watched_log::{WatchedLog, Watcher, Write};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
-use crate::steps::{adopt, january, office_with, perform};
+use crate::steps::{COUNTIES, adopt, january, office_with, perform};
 
 /// Withdraws a notice at another office of the same log when dispatch is about to queue its letter.
 struct Withdrawal {
@@ -59,8 +59,9 @@ async fn a_notice_withdrawn_while_its_letter_is_written_is_not_mailed() {
     let watcher = Arc::new(Withdrawal { log: Arc::clone(&inner), withdrawn: Mutex::new(None) });
     let log: Arc<dyn EventLog> = Arc::new(WatchedLog { log: inner, watcher: Arc::clone(&watcher) as Arc<dyn Watcher> });
     let office = office_with(log, Settings { approval: Some(Approval::Automatic), ..Settings::default() });
-    adopt(&office).await;
-    perform(&office, Act::Import { file: "1.csv".to_owned(), csv: january("1.7"), mapping: None }).await;
+    adopt(&office, COUNTIES).await;
+    let csv = january(COUNTIES, "1.7");
+    perform(&office, Act::Import { file: "1.csv".to_owned(), csv, mapping: None }).await;
     perform(&office, Act::Publish { period: "2020-01".parse().unwrap(), declare_rest: None }).await;
     deliver_due(&office, &SinkMailer::default(), MAIL_FROM).await.unwrap();
     let withdrawn = watcher.withdrawn.lock().unwrap().expect("the act came between");
