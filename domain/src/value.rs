@@ -82,6 +82,11 @@ impl Value {
     /// The difference `self − other`, without its sign.
     #[must_use]
     pub fn distance(&self, other: &Self) -> Self {
+        if let (Form::Short(one), Form::Short(other)) = (&self.0, &other.0)
+            && let Some(distance) = one.distance(*other)
+        {
+            return Self(Form::Short(distance));
+        }
         Self::from((self.fraction() - other.fraction()).abs())
     }
 
@@ -350,6 +355,7 @@ mod tests {
             let (short, last) = (&values[0], values.last().expect("one at least"));
             prop_assert_eq!(short.cmp(last), one.cmp(other));
             prop_assert_eq!(short == last, one == other);
+            prop_assert_eq!(short.distance(last), Value::from((one - other).abs()));
             prop_assert_eq!(&short.fraction(), one);
             prop_assert_eq!(short.half(), Value::from(one / BigRational::from_integer(BigInt::from(2))));
             let scaled = one * power_of_ten(u32::from(decimals));

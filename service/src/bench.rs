@@ -58,6 +58,8 @@ pub struct Report {
     pub limit_p99_ms: Tails,
     /// Seconds to open the loaded store in a new process.
     pub open_s: f64,
+    /// The same where the process that loaded it ended without closing it.
+    pub open_after_kill_s: f64,
     /// Bytes an event of the loaded store on the disk.
     pub bytes_per_event: f64,
     /// Peak memory.
@@ -114,6 +116,9 @@ pub fn measure(stand: &dyn Stand, settings: Settings, say: &dyn Fn(&str)) -> Res
     let (limit_replay, replay, tally) = rounds::replays(&disk, &*subject, rounds)?;
     drop(subject);
     load.must_have_counted(&tally)?;
+    say("loading, killing, opening, replaying");
+    let killed = Loaded::new(stand, Errand { work: Work::Abandon, part: Part::Killed, events, streams: 0 })?;
+    killed.must_have_counted(&tally)?;
     let scattered = if streams == 0 {
         None
     } else {
@@ -130,6 +135,7 @@ pub fn measure(stand: &dyn Stand, settings: Settings, say: &dyn Fn(&str)) -> Res
         p99_ms: Tails { one: one.p99_ms, group: group.p99_ms },
         limit_p99_ms: Tails { one: one.limit_p99_ms, group: group.limit_p99_ms },
         open_s: seconds(load.replaying.open),
+        open_after_kill_s: seconds(killed.replaying.open),
         bytes_per_event: bytes_per_event(load.bytes, events),
         peak_mb: load.peaks(),
         events,

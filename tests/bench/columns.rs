@@ -1,9 +1,11 @@
 //! Classes of many section-months from 21 indicators: the column-wise path on one core, and polars beside it.
 //!
 //! A program to look at, not a test: `cargo run --release -p bishui-tests --bin columns -- [--rows N] [--rounds N]
-//! [--json]`. Both work on the same rows in the same run, by turns, and must count the same classes. Of each the
-//! fastest turn is shown, since other work on the machine only ever adds time, and the one in the middle. It needs
-//! Python 3 with `venv`, and installs polars into the build directory.
+//! [--json]`. Both work on the same rows in the same run, by turns, and must count the same classes. Both start from
+//! columns in memory: polars from floats or 32-bit integers, ours from its cells; what it takes to make ours from exact
+//! values, drawn row by row, has a line of its own. Of each the fastest turn is shown, since other work on the machine
+//! only ever adds time, and the one in the middle. It needs Python 3 with `venv`, and installs polars into the build
+//! directory.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -55,6 +57,9 @@ fn main() -> Result<(), Failure> {
         same(OURS, &counted, &expected)?;
         let (turn, _) = timed(|| counts(&below));
         turns.entry(format!("{OURS}, detection limits in 10 columns")).or_default().push(turn);
+        let (turn, counted) = timed(|| counts(&rows::columns_of_values(&pools, options.rows)));
+        turns.entry(format!("{OURS}, from exact values, columns and all")).or_default().push(turn);
+        same(OURS, &counted, &expected)?;
         for polars in &mut others {
             for form in polars.hello.forms.clone() {
                 let (turn, counted) = polars.ask(&form)?;

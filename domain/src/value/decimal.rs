@@ -76,6 +76,12 @@ impl Short {
         None
     }
 
+    /// The difference without its sign; none when it has too many digits.
+    pub(super) fn distance(self, other: Self) -> Option<Self> {
+        let places = self.places.max(other.places);
+        Self::of_units((self.at(places) - other.at(places)).abs(), u32::from(places))
+    }
+
     /// Half of the number; none when it has too many digits.
     pub(super) fn half(self) -> Option<Self> {
         Self::of_units(i128::from(self.units) * 5, u32::from(self.places) + 1)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bishui_infra::event_log::LogError;
 use bishui_infra::event_log::postgres::{Address, PostgresLog, database};
+use strum::IntoEnumIterator as _;
 use tokio::runtime::Handle;
 
 use super::errand;
@@ -58,12 +59,24 @@ impl Stand for PostgresStand {
     }
 }
 
+/// Refuses a server that acknowledges what is not on its disk: no limit of a disk is comparable with it.
+///
+/// # Errors
+/// `Unavailable` where the server runs with `fsync = off`, or cannot be asked.
+pub async fn must_sync(address: &Address) -> Result<(), LogError> {
+    if database::syncs(address).await? {
+        return Ok(());
+    }
+    let what = format!("{address} runs with fsync = off, so its commits cannot be compared with a disk: set it on");
+    Err(LogError::Unavailable { what, source: None })
+}
+
 /// Removes the databases of a measurement on the server of `address`.
 ///
 /// # Errors
 /// `Unavailable` where the server cannot be asked, or one of them is in use.
 pub async fn remove(address: &Address) -> Result<(), LogError> {
-    for part in [Part::Rounds, Part::Load, Part::Scattered] {
+    for part in Part::iter() {
         database::remove(address, &of_part(address, part)).await?;
     }
     Ok(())

@@ -20,6 +20,8 @@ const COMMIT_EVENTS: u64 = 100;
 pub enum Work {
     /// Fill an empty part and close it.
     Load,
+    /// Fill an empty part and end without closing it, as a kill does.
+    Abandon,
     /// Open a part that was filled, and replay it.
     Replay,
 }
@@ -76,6 +78,12 @@ impl Errand {
                 subject.append(self.run())?;
                 drop(subject);
                 (start.elapsed(), Tally::default())
+            }
+            Work::Abandon => {
+                subject.append(self.run())?;
+                let work = start.elapsed();
+                std::mem::forget(subject);
+                (work, Tally::default())
             }
             Work::Replay => {
                 let tally = subject.replay()?;

@@ -10,7 +10,7 @@ use super::workload::{Run, Tally};
 use super::writers::Timed;
 
 /// The stores of one measurement, each written from empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::EnumIter)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Part {
@@ -20,6 +20,8 @@ pub enum Part {
     Load,
     /// Takes the load scattered over many streams.
     Scattered,
+    /// Takes a load whose process ends without closing it.
+    Killed,
 }
 
 /// An open store. It is closed when it is dropped, which waits for what it still does.

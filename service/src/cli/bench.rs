@@ -35,6 +35,9 @@ async fn store(cli: &Cli, args: &BenchStoreArgs, output: &Output) -> Result<(), 
         Some(Place::Sled(directory)) => empty(directory)?,
         Some(Place::Postgres(_)) | None => beside(&cli.data),
     };
+    if let Some(Place::Postgres(address)) = &cli.store {
+        database::must_sync(address).await?;
+    }
     let directory = throw_away(&parent)?;
     let own = directory.path().to_owned();
     let place = match &cli.store {
@@ -142,8 +145,15 @@ fn show(output: &Output, report: &Report) {
         own.one, bare.one, own.group, bare.group
     ));
     output.line(format_args!(
-        "{} events: loaded in {:.1} s, opened in {:.3} s, {:.0} bytes an event, peak {:.0} MB loading, {:.0} MB replaying",
-        report.events, report.load_s, report.open_s, report.bytes_per_event, report.peak_mb.load, report.peak_mb.replay
+        "{} events: loaded in {:.1} s, opened in {:.3} s ({:.3} s after a kill), {:.0} bytes an event, peak {:.0} MB \
+         loading, {:.0} MB replaying",
+        report.events,
+        report.load_s,
+        report.open_s,
+        report.open_after_kill_s,
+        report.bytes_per_event,
+        report.peak_mb.load,
+        report.peak_mb.replay
     ));
     if let Some(over) = &report.scattered {
         output.line(format_args!(

@@ -10,6 +10,7 @@ use bishui_domain::monthly::PeriodValue;
 use bishui_domain::plan::rules::RuleSet;
 use bishui_domain::reading::Amount;
 use bishui_domain::standard::{self, Body, PH_RANGE, Target};
+use bishui_tests::dice::Dice;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -41,6 +42,7 @@ const PLACES: u32 = 7;
 
 /// A value as both sides take it.
 pub(super) struct Drawn {
+    value: PeriodValue,
     cell: Cell,
     number: Decimal,
 }
@@ -48,21 +50,9 @@ pub(super) struct Drawn {
 /// A pool for each of the 21 indicators; `None` is a missing value.
 pub(super) type Pools = Vec<(Indicator, Vec<Option<Drawn>>)>;
 
-/// Numbers that look random and are the same every time (the generator `SplitMix64`).
-struct Draws(u64);
-
-impl Draws {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % end
-    }
-}
-
 /// The pools; with `below`, small values of ten indicators lie below their detection limit.
 pub(super) fn pools(below: bool) -> Pools {
-    let (mut draws, rules) = (Draws(1), RuleSet::default());
+    let (mut draws, rules) = (Dice::new(1), RuleSet::default());
     let mut pool = |indicator| {
         let mut one = || {
             if draws.below(MISSING_EVERY) == 0 {
@@ -72,14 +62,15 @@ pub(super) fn pools(below: bool) -> Pools {
             let number = draw(indicator, polluted, &mut draws);
             let traced = below && TRACES.contains(&indicator) && !polluted;
             let amount = if traced { Amount::Below(number) } else { Amount::Measured(number) };
-            Some(Drawn { cell: Cell::of(indicator, &PeriodValue::of(amount), &rules)?, number })
+            let value = PeriodValue::of(amount);
+            Some(Drawn { cell: Cell::of(indicator, &value, &rules)?, value, number })
         };
         (0..POOL).map(|_| one()).collect()
     };
     Indicator::assessed().map(|indicator| (indicator, pool(indicator))).collect()
 }
 
-fn draw(indicator: Indicator, polluted: bool, draws: &mut Draws) -> Decimal {
+fn draw(indicator: Indicator, polluted: bool, draws: &mut Dice) -> Decimal {
     let units = |limit: Decimal| {
         let mut units = limit;
         units.rescale(PLACES);
@@ -99,21 +90,31 @@ fn draw(indicator: Indicator, polluted: bool, draws: &mut Draws) -> Decimal {
 
 /// The place in the pool of a row's value.
 fn place(row: usize, column: usize) -> usize {
-    usize::try_from(Draws((row as u64) << 8 | column as u64).below(POOL as u64)).unwrap_or(0)
+    usize::try_from(Dice::new((row as u64) << 8 | column as u64).below(POOL as u64)).unwrap_or(0)
 }
 
 fn body(row: usize) -> Body {
     if row.is_multiple_of(LAKE_EVERY) { Body::Lake } else { Body::River }
 }
 
-/// The rows as columns.
+/// The rows as columns of cells that were made before.
 pub(super) fn columns(pools: &Pools, rows: usize) -> Columns {
+    columns_of(pools, rows, |_, drawn| Some(drawn.cell))
+}
+
+/// The rows as columns, every cell made anew from its exact value.
+pub(super) fn columns_of_values(pools: &Pools, rows: usize) -> Columns {
+    let rules = RuleSet::default();
+    columns_of(pools, rows, |indicator, drawn| Cell::of(indicator, &drawn.value, &rules))
+}
+
+fn columns_of(pools: &Pools, rows: usize, cell: impl Fn(Indicator, &Drawn) -> Option<Cell>) -> Columns {
     let mut columns = Columns::with_capacity(rows);
     for row in 0..rows {
-        let cells = pools
-            .iter()
-            .enumerate()
-            .filter_map(|(column, (indicator, pool))| Some((*indicator, pool[place(row, column)].as_ref()?.cell)));
+        let cells = pools.iter().enumerate().filter_map(|(column, (indicator, pool))| {
+            let drawn = pool[place(row, column)].as_ref()?;
+            Some((*indicator, cell(*indicator, drawn)?))
+        });
         columns.push(cells, body(row), Target::III, None);
     }
     columns

@@ -43,6 +43,17 @@ pub async fn bytes(address: &Address) -> Result<u64, LogError> {
     number(size.unwrap_or_default(), "the size of the database")
 }
 
+/// Whether the server syncs its disk before it acknowledges a commit.
+///
+/// # Errors
+/// `Unavailable` where it cannot be asked.
+pub async fn syncs(server: &Address) -> Result<bool, LogError> {
+    const ASKING: &str = "asking for a setting";
+    let ask = || sqlx::query("SELECT current_setting('fsync') = 'on'");
+    let rows = Connections::new(server.clone()).rows(ASKING, ask).await?;
+    rows.first().map_or(Ok(false), |row| row.try_get(0)).map_err(|error| failed(ASKING, error))
+}
+
 async fn execute(connections: &Connections, what: &str, sql: &str) -> Result<(), LogError> {
     let mut connection = connections.connect().await?;
     let done = sqlx::raw_sql(sql).execute(&mut connection).await;

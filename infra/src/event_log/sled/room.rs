@@ -13,7 +13,7 @@ use super::segment;
 use crate::disk::DiskFile;
 
 /// Most bytes that are made ready while nothing is written.
-const AHEAD_BYTES_MAX: u64 = 48 << 20;
+const AHEAD_BYTES_MAX: u64 = 64 << 20;
 
 /// The segments after the one that is written.
 pub(super) struct Room {
@@ -113,6 +113,6 @@ mod tests {
         assert_eq!(ahead(2, 1 << 20), 2);
         assert_eq!(ahead(5, 32), 5);
         assert_eq!(ahead(5, 2 << 20), 6);
-        assert_eq!(ahead(100, 0), 103);
+        assert_eq!(ahead(100, 0), 104);
     }
 }

@@ -10,7 +10,8 @@ use bishui::bench::subject::{Part, Stand, Subject, failed};
 use bishui::bench::{disk, errand};
 use bishui_infra::event_log::LogError;
 use bishui_infra::event_log::postgres::Address;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
+use strum::IntoEnumIterator as _;
 use tokio::runtime::Runtime;
 
 use crate::embedded::Grouped;
@@ -106,12 +107,23 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("thre
 pub(crate) struct PeerStand {
     kind: Kind,
     directory: PathBuf,
-    postgres: Option<String>,
+    server: Server,
+}
+
+/// The database that the stores on PostgreSQL are in, and how it is used.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Server {
+    /// A database to write tables into; without it the stores on PostgreSQL are left out
+    #[arg(long, value_name = "URL", env = "BISHUI_PEERS_POSTGRES", hide_env_values = true)]
+    pub(crate) postgres: Option<String>,
+    /// Sessions of the pool that postgres-es and plain SQL write through
+    #[arg(long, default_value_t = 64, env = "BISHUI_PEERS_SESSIONS", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub(crate) sessions: u32,
 }
 
 impl PeerStand {
-    pub(crate) fn new(kind: Kind, directory: PathBuf, postgres: Option<String>) -> Self {
-        Self { kind, directory, postgres }
+    pub(crate) fn new(kind: Kind, directory: PathBuf, server: Server) -> Self {
+        Self { kind, directory, server }
     }
 
     fn path(&self, part: Part) -> PathBuf {
@@ -131,12 +143,17 @@ impl PeerStand {
     }
 
     fn url(&self) -> Result<&str, LogError> {
-        self.postgres.as_deref().ok_or_else(|| failed(self.kind.name(), "it needs `--postgres URL`"))
+        self.server.postgres.as_deref().ok_or_else(|| failed(self.kind.name(), "it needs `--postgres URL`"))
     }
 
     fn table(&self, manner: Manner, part: Part) -> Result<Postgres, LogError> {
         let table = format!("bishui_peers_{}_{part}", self.kind.id().replace('-', "_"));
-        Postgres::open(self.url()?, &table, manner)
+        Postgres::open(self.url()?, &table, manner, self.server.sessions)
+    }
+
+    /// Refuses a server that does not sync what it acknowledges.
+    pub(crate) fn must_sync(&self) -> Result<(), LogError> {
+        if self.kind.needs_postgres() { RUNTIME.block_on(database::must_sync(&self.address()?)) } else { Ok(()) }
     }
 
     /// Removes what is not in its directory.
@@ -145,7 +162,7 @@ impl PeerStand {
             return RUNTIME.block_on(database::remove(&self.address()?));
         }
         let Some(manner) = self.kind.manner() else { return Ok(()) };
-        [Part::Rounds, Part::Load].into_iter().try_for_each(|part| self.table(manner, part)?.remove())
+        Part::iter().try_for_each(|part| self.table(manner, part)?.remove())
     }
 }
 
@@ -185,9 +202,11 @@ impl Stand for PeerStand {
     fn errand(&self) -> Result<Command, LogError> {
         let mut command = errand::this_program()?;
         command.args(["errand", self.kind.id()]).arg(&self.directory);
-        if let Some(url) = &self.postgres {
-            command.args(["--postgres", url]);
+        // In variables, for the list of processes shows arguments to everyone.
+        if let Some(url) = &self.server.postgres {
+            command.env("BISHUI_PEERS_POSTGRES", url);
         }
+        command.env("BISHUI_PEERS_SESSIONS", self.server.sessions.to_string());
         Ok(command)
     }
 }

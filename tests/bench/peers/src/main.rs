@@ -22,7 +22,7 @@ use bishui::bench::{Report, Settings, measure};
 use bishui_infra::event_log::LogError;
 use clap::{Parser, Subcommand};
 
-use kind::{Kind, PeerStand};
+use kind::{Kind, PeerStand, Server};
 
 /// Measures Bishui's log and other stores beside the bare disk, and prints a table of their shares of it.
 #[derive(Debug, Parser)]
@@ -37,9 +37,8 @@ struct Arguments {
     /// Only these stores
     #[arg(long, value_delimiter = ',')]
     only: Vec<Kind>,
-    /// A database to write tables into; without it the stores on PostgreSQL are left out
-    #[arg(long, value_name = "URL")]
-    postgres: Option<String>,
+    #[command(flatten)]
+    server: Server,
     /// Where the stores are made, in a directory that is removed afterwards
     #[arg(long, default_value = ".")]
     directory: PathBuf,
@@ -61,9 +60,8 @@ enum Part {
         directory: PathBuf,
         /// What is to be done (JSON)
         errand: String,
-        /// The database
-        #[arg(long)]
-        postgres: Option<String>,
+        #[command(flatten)]
+        server: Server,
     },
 }
 
@@ -71,8 +69,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.part {
         None => compare(&arguments),
-        Some(Part::Errand { kind, directory, errand, postgres }) => {
-            carry_out(&PeerStand::new(*kind, directory.clone(), postgres.clone()), errand)
+        Some(Part::Errand { kind, directory, errand, server }) => {
+            carry_out(&PeerStand::new(*kind, directory.clone(), server.clone()), errand)
         }
     };
     match done {
@@ -107,13 +105,14 @@ fn compare(arguments: &Arguments) -> Result<(), LogError> {
         if !arguments.only.is_empty() && !arguments.only.contains(&kind) {
             continue;
         }
-        if kind.needs_postgres() && arguments.postgres.is_none() {
+        if kind.needs_postgres() && arguments.server.postgres.is_none() {
             eprintln!("{}: left out, for `--postgres URL` is not given", kind.name());
             continue;
         }
         let own = directory.path().join(kind.id());
         std::fs::create_dir(&own).map_err(|error| failed("a directory for a store", error))?;
-        let stand = PeerStand::new(kind, own.clone(), arguments.postgres.clone());
+        let stand = PeerStand::new(kind, own.clone(), arguments.server.clone());
+        stand.must_sync()?;
         let report = measure(&stand, settings, &|what| eprintln!("{}: {what}", stand.name()));
         stand.remove()?;
         std::fs::remove_dir_all(&own).map_err(|error| failed("removing a store", error))?;

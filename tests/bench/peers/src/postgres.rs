@@ -1,7 +1,8 @@
 //! PostgreSQL with its default durability: `cqrs-es` with `postgres-es`, and plain SQL through `sqlx`.
 //!
 //! Both take one transaction a commit: neither can put the commits of several callers into one, so nothing stands in
-//! front of them, and PostgreSQL shares its own flushes between sessions.
+//! front of them, and PostgreSQL shares its own flushes between sessions. Sessions are not asked whether they are there
+//! before they are used; the pool asks when `postgres-es` gives one back, and leaves no choice about it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,14 +15,12 @@ use cqrs_es::persist::{PersistedEventRepository, SerializedEvent};
 use futures_util::TryStreamExt;
 use postgres_es::PostgresEventRepository;
 use serde_json::json;
+use sqlx::PgConnection;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::aggregate::Section;
-
-/// Sessions: as many as there are writers at once.
-const SESSIONS: u32 = 64;
 
 /// How events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +57,10 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Opens the table, and makes it when it is not there.
-    pub(crate) fn open(url: &str, table: &str, manner: Manner) -> Result<Self, LogError> {
+    pub(crate) fn open(url: &str, table: &str, manner: Manner, sessions: u32) -> Result<Self, LogError> {
         let runtime = Runtime::new().map_err(|error| failed("the runtime", error))?;
         let pool = runtime.block_on(async {
-            let pool = PgPoolOptions::new().max_connections(SESSIONS).connect(url).await?;
+            let pool = PgPoolOptions::new().max_connections(sessions).test_before_acquire(false).connect(url).await?;
             sqlx::query(&manner.schema(table)).execute(&pool).await?;
             Ok::<_, sqlx::Error>(pool)
         });
@@ -123,13 +122,22 @@ enum Writer {
 impl Writer {
     async fn run(self, run: Run, number: u64) -> Result<Vec<Duration>, LogError> {
         let mut commits = Vec::new();
-        for facts in run.commits(number) {
-            let start = Instant::now();
-            match &self {
-                Self::CqrsEs(repository) => persist(repository, &facts).await?,
-                Self::Sql(pool, table) => insert(pool, table, &facts).await?,
+        match self {
+            Self::CqrsEs(repository) => {
+                for facts in run.commits(number) {
+                    let start = Instant::now();
+                    persist(&repository, &facts).await?;
+                    commits.push(start.elapsed());
+                }
             }
-            commits.push(start.elapsed());
+            Self::Sql(pool, table) => {
+                let mut session = pool.acquire().await.map_err(sql)?;
+                for facts in run.commits(number) {
+                    let start = Instant::now();
+                    insert(&mut session, &table, &facts).await?;
+                    commits.push(start.elapsed());
+                }
+            }
         }
         Ok(commits)
     }
@@ -165,7 +173,7 @@ async fn replay_aggregates(repository: &PostgresEventRepository) -> Result<Tally
     Ok(tally)
 }
 
-async fn insert(pool: &PgPool, table: &str, facts: &[Fact]) -> Result<(), LogError> {
+async fn insert(session: &mut PgConnection, table: &str, facts: &[Fact]) -> Result<(), LogError> {
     let streams: Vec<i64> = facts.iter().map(|fact| fact.stream.cast_signed()).collect();
     let versions: Vec<i64> = facts.iter().map(|fact| fact.version.cast_signed()).collect();
     let payloads: Vec<&str> = facts.iter().map(|fact| fact.payload).collect();
@@ -178,7 +186,7 @@ async fn insert(pool: &PgPool, table: &str, facts: &[Fact]) -> Result<(), LogErr
             OR (n.stream, n.version - 1) IN (SELECT * FROM unnest($1::bigint[], $2::bigint[]))
          ORDER BY n.place"
     );
-    let done = sqlx::query(&query).bind(&streams).bind(&versions).bind(&payloads).execute(pool).await.map_err(sql)?;
+    let done = sqlx::query(&query).bind(&streams).bind(&versions).bind(&payloads).execute(session).await.map_err(sql)?;
     if done.rows_affected() == facts.len() as u64 {
         return Ok(());
     }
