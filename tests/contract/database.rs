@@ -2,7 +2,7 @@
 //! lost, and that a database that comes back is used again.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bishui_infra::event_log::postgres::PostgresLog;
 use bishui_infra::event_log::{Appended, Batch, EventLog, Expected, LogError, Position, StreamVersion, StreamWrite};
@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 use crate::build::{at, event, keyed, positions, stream, versions, write, writes};
 
-async fn open(address: &str) -> PostgresLog {
+pub(crate) async fn open(address: &str) -> PostgresLog {
     PostgresLog::open(&parsed(address)).await.unwrap()
 }
 
 /// A batch with one event that says `text`.
-fn saying(number: u128, text: &str) -> Batch {
+pub(crate) fn saying(number: u128, text: &str) -> Batch {
     let events = vec![event(format!("{{\"text\":\"{text}\"}}"))];
     writes(number, [StreamWrite { stream: stream("said"), expected: Expected::Any, events }])
 }
@@ -106,13 +106,34 @@ async fn a_node_judges_by_what_the_others_have_recorded() {
     assert!(matches!(late, Err(LogError::Deposed { term: 1, .. })), "{late:?}");
 }
 
+/// How long another node typically takes to notice an append. Without a word it notices one within a second.
+async fn wakes_within(here: &PostgresLog, there: &PostgresLog, numbers: std::ops::RangeInclusive<u64>) -> Duration {
+    let mut watch = there.watch();
+    let mut times = Vec::new();
+    for number in numbers {
+        here.append(saying(u128::from(number), "woken")).await.unwrap();
+        let since = Instant::now();
+        let woken = watch.wait_for(|head| *head == Position(number));
+        tokio::time::timeout(Duration::from_secs(30), woken).await.unwrap().unwrap();
+        times.push(since.elapsed());
+    }
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
 #[tokio::test]
 async fn an_append_of_one_node_wakes_the_others() {
-    let address = Cluster::shared().database().await;
+    let cluster = Cluster::shared();
+    let address = cluster.database().await;
     let (here, there) = (open(&address).await, open(&address).await);
-    let mut watch = there.watch();
-    here.append(saying(1, "woken")).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(30), watch.wait_for(|head| *head == Position(1))).await.unwrap().unwrap();
+    let typical = wakes_within(&here, &there, 1..=9).await;
+    assert!(typical < Duration::from_millis(500), "{typical:?}");
+    let mut connection = cluster.connect(database_name(&address)).await;
+    let end = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+        WHERE datname = current_database() AND query LIKE 'SELECT position%NOT pg_is_in_recovery()'";
+    assert_eq!(sqlx::query(end).fetch_all(&mut connection).await.unwrap().len(), 2, "each node listens");
+    let typical = wakes_within(&here, &there, 10..=18).await;
+    assert!(typical < Duration::from_millis(500), "{typical:?}");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod do_nothing;
 mod face;
 mod overlay;
 mod restart;
+mod servers;
 mod suite;
 
 use do_nothing::DoNothingLog;

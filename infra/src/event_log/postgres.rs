@@ -32,6 +32,7 @@ mod group;
 mod leases;
 mod read;
 mod schema;
+mod servers;
 mod stored;
 mod wake;
 mod writer;

@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bishui_tests::postgres::Cluster;
@@ -13,16 +14,22 @@ use tokio::time::timeout;
 use crate::{Acknowledged, node};
 
 /// Nodes at once.
-pub(super) const NODES: u64 = 3;
+pub(super) const NODES: usize = 3;
 
 /// The nodes, and what they were told.
 pub(super) struct Fleet {
     database: String,
     fenced: bool,
-    nodes: Vec<(Proxy, Option<Child>)>,
+    nodes: Vec<(Proxy, Option<Running>)>,
     known: Vec<Acknowledged>,
     lines: mpsc::UnboundedReceiver<Acknowledged>,
     tell: mpsc::UnboundedSender<Acknowledged>,
+}
+
+/// A node that runs, and what passes on what it prints.
+struct Running {
+    child: Child,
+    reading: JoinHandle<()>,
 }
 
 impl Fleet {
@@ -40,13 +47,13 @@ impl Fleet {
 
     /// Starts a node that does not run.
     pub(super) fn start_node(&mut self, number: usize) {
-        let (proxy, child) = &mut self.nodes[number];
+        let (proxy, running) = &mut self.nodes[number];
         let mut command = Command::new(env::current_exe().unwrap());
         command.env(node::ADDRESS, Cluster::address_at(&self.database, proxy.port()));
         command.env(node::NUMBER, number.to_string()).env(node::FENCED, if self.fenced { "yes" } else { "no" });
-        let mut started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (lines, tell) = (BufReader::new(started.stdout.take().unwrap()).lines(), self.tell.clone());
-        std::thread::spawn(move || {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (lines, tell) = (BufReader::new(child.stdout.take().unwrap()).lines(), self.tell.clone());
+        let reading = std::thread::spawn(move || {
             for line in lines {
                 // What a kill cut short was not read as an acknowledgement by anyone.
                 let Ok(line) = line else { return };
@@ -56,20 +63,29 @@ impl Fleet {
                 }
             }
         });
-        *child = Some(started);
+        *running = Some(Running { child, reading });
     }
 
-    /// Kills a node.
+    /// Kills a node, and reads all that it has printed.
     pub(super) fn kill(&mut self, number: usize) {
-        if let Some(mut child) = self.nodes[number].1.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
+        if let Some(mut running) = self.nodes[number].1.take() {
+            running.child.kill().unwrap();
+            running.child.wait().unwrap();
+            running.reading.join().unwrap();
+        }
+    }
+
+    /// Fails where a node has ended by itself: it gives up for nothing but a fault of its own.
+    pub(super) fn all_run(&mut self) {
+        for (number, (_, running)) in self.nodes.iter_mut().enumerate() {
+            let running = running.as_mut().expect("every node was started");
+            assert_eq!(running.child.try_wait().unwrap(), None, "node {number} has ended by itself");
         }
     }
 
     /// Sends a node a signal.
     pub(super) fn signal(&self, number: usize, signal: &str) {
-        let id = self.nodes[number].1.as_ref().expect("it runs").id().to_string();
+        let id = self.nodes[number].1.as_ref().expect("it runs").child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
     }
 
@@ -80,13 +96,30 @@ impl Fleet {
 
     /// Waits for `count` further acknowledgements.
     pub(super) async fn acknowledged(&mut self, count: u64, longest: Duration) {
+        self.read_up();
+        for _ in 0..count {
+            timeout(longest, self.next()).await.expect("the nodes go on");
+        }
+    }
+
+    /// Waits until a node has been told something further.
+    pub(super) async fn goes_on(&mut self, number: usize, longest: Duration) {
+        self.read_up();
+        let own = async { while self.next().await.node() != number {} };
+        timeout(longest, own).await.unwrap_or_else(|_| panic!("node {number} goes on"));
+    }
+
+    /// Reads what has been printed so far.
+    fn read_up(&mut self) {
         while let Ok(known) = self.lines.try_recv() {
             self.known.push(known);
         }
-        for _ in 0..count {
-            let next = timeout(longest, self.lines.recv()).await.expect("the nodes go on");
-            self.known.push(next.expect("the fleet keeps a sender"));
-        }
+    }
+
+    async fn next(&mut self) -> Acknowledged {
+        let next = self.lines.recv().await.expect("the fleet keeps a sender");
+        self.known.push(next);
+        next
     }
 
     /// Ends all nodes; gives what they were told.

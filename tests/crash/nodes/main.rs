@@ -82,12 +82,17 @@ async fn nodes_on_one_database_lose_and_repeat_nothing() {
         // The first faults are one of each kind.
         let chosen = if round < 6 { round } else { dice.below(6) };
         let fault = FAULTS[usize::try_from(chosen).unwrap()];
+        fleet.all_run();
         let gap = carry_out(fault, &mut cluster, &log, &mut fleet, &mut dice).await;
         longest = longest.max(gap.unwrap_or_default());
-        fleet.acknowledged(1, GOES_ON).await;
+        // Those that were hit too.
+        for node in 0..fleet::NODES {
+            fleet.goes_on(node, GOES_ON).await;
+        }
         println!("round {round}: {fault:?}, the work went on after {gap:?}");
     }
     let head = check::work_is_level(&log, GOES_ON).await;
+    fleet.all_run();
     let known = fleet.end().await;
     log.verify().await.unwrap();
     let faults = check::faults(&log, &known).await;
@@ -108,7 +113,7 @@ async fn carry_out(
 ) -> Option<Duration> {
     match fault {
         Fault::Kill => {
-            let node = usize::try_from(dice.below(fleet::NODES)).unwrap();
+            let node = usize::try_from(dice.below(fleet::NODES.try_into().unwrap())).unwrap();
             fleet.kill(node);
             fleet.start_node(node);
             None
@@ -190,5 +195,10 @@ impl Acknowledged {
         let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
         let [writer, version, first, last] = numbers[..] else { panic!("not an acknowledgement: {line}") };
         Self { writer, version, first: Position(first), last: Position(last) }
+    }
+
+    /// The node that was told.
+    fn node(&self) -> usize {
+        usize::try_from(self.writer / node::WRITERS).unwrap()
     }
 }

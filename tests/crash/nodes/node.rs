@@ -1,6 +1,7 @@
 //! The process that is killed: writers that append without end and print what was acknowledged, and a worker that,
 //! while its node has the lease, answers every event of the writers once, in order.
 
+use std::convert::Infallible;
 use std::env;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +27,9 @@ pub(super) const WRITERS: u64 = 3;
 /// The stream of the work.
 pub(super) const ANSWERS: &str = "answers/all";
 
-/// For how long the lease is taken, and how often it is renewed.
-const LEASE: Duration = Duration::from_secs(3);
-const RENEWAL: Duration = Duration::from_millis(500);
+/// For how long the lease is taken, and how often it is renewed, as by a service.
+const LEASE: Duration = Duration::from_secs(6);
+const RENEWAL: Duration = Duration::from_secs(2);
 /// Wait before a node that cannot reach the database tries again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -110,9 +111,10 @@ async fn work(log: Arc<PostgresLog>, number: u64, fenced: bool) {
     loop {
         match log.take_lease("work", holder, LEASE).await {
             Ok(Some(lease)) => {
-                let renewing = tokio::spawn(renew(Arc::clone(&log), holder));
-                let error = answer(&log, number, fenced.then_some(lease)).await;
-                renewing.abort();
+                let error = tokio::select! {
+                    error = answer(&log, number, fenced.then_some(lease)) => error,
+                    never = renew(&log, holder) => match never {},
+                };
                 if !matches!(error, LogError::Deposed { .. }) {
                     tell(&error).await;
                 }
@@ -123,7 +125,7 @@ async fn work(log: Arc<PostgresLog>, number: u64, fenced: bool) {
     }
 }
 
-async fn renew(log: Arc<PostgresLog>, holder: Uuid) {
+async fn renew(log: &PostgresLog, holder: Uuid) -> Infallible {
     let mut ticks = interval(RENEWAL);
     loop {
         ticks.tick().await;

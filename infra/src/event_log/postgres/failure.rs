@@ -42,8 +42,9 @@ pub(super) fn is_lost(error: &Error) -> bool {
 
 /// A failure while `what` was done; nothing was recorded by it.
 pub(super) fn failed(what: &str, error: Error) -> LogError {
+    // Damaged rows and damaged indexes; XX000 is any failure within the server.
     if let Error::Database(refusal) = &error
-        && refusal.code().is_some_and(|code| code.starts_with("XX00"))
+        && refusal.code().is_some_and(|code| code == "XX001" || code == "XX002")
     {
         return LogError::Corrupt { what: format!("{what}: {refusal}") };
     }

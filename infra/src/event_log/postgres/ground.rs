@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::connections::{STATEMENT, Statement};
 use super::failure::{Failure, name, number, too_slow};
-use super::read::key_record;
+use super::read::{headless, key_record};
 use super::writer::Request;
 use crate::event_log::admission::KeyRecord;
 use crate::event_log::{Expected, Position, StreamId, StreamVersion};
@@ -23,6 +23,7 @@ const STREAMS: &str = "SELECT name, \
     FROM unnest($1::bytea[]) AS asked (name)";
 const KEYS: &str =
     "SELECT key, request, first_position, last_position FROM bishui.request_key WHERE key = ANY ($1::bytea[])";
+const HEAD: &str = "SELECT position, terms FROM bishui.head";
 const TERMS: &str = "SELECT work, term FROM bishui.lease";
 
 /// What is known of the log as of a head. The head's row tells whether it still holds.
@@ -43,6 +44,15 @@ pub(super) struct Ground {
 }
 
 impl Ground {
+    /// What is known of a log at first, without a lock: as with [`Self::look_up_old`], only an append shows that it held.
+    pub(super) async fn newest(connection: &mut PgConnection) -> Result<Self, Failure> {
+        let head = rows(connection, sqlx::query(HEAD)).await?;
+        let head = head.first().ok_or_else(headless)?;
+        let (head, terms) = (number(head.try_get(0)?, "the position of the head")?, head.try_get(1)?);
+        // A lease that changes hands from here on moves the terms of the head.
+        Self::at(Position(head), terms, connection).await
+    }
+
     /// What is known of a log by its head only.
     pub(super) async fn at(head: Position, terms: i64, connection: &mut PgConnection) -> Result<Self, Failure> {
         let mut leases = HashMap::new();
@@ -82,12 +92,13 @@ impl Ground {
         self.look_up_streams(&asked, connection).await
     }
 
-    /// Looks up all that `requests` name, under the lock of the head.
+    /// Looks up all that `requests` name, under the lock of the head; true when there is anything that was not known.
     pub(super) async fn look_up_all(
         &mut self,
         requests: &[Request],
         connection: &mut PgConnection,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
+        let known = (self.streams.len(), self.keys.len());
         let named: HashSet<&StreamId> = mentions(requests).map(|(stream, _)| stream).collect();
         let unknown: Vec<&StreamId> = named.into_iter().filter(|stream| !self.streams.contains_key(*stream)).collect();
         self.look_up_streams(&unknown, connection).await?;
@@ -98,7 +109,7 @@ impl Ground {
                 self.keys.insert(key.to_owned(), key_record(&row, key, 1)?);
             }
         }
-        Ok(())
+        Ok(known != (self.streams.len(), self.keys.len()))
     }
 
     async fn look_up_streams(&mut self, streams: &[&StreamId], connection: &mut PgConnection) -> Result<(), Failure> {

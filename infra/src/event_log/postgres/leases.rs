@@ -12,8 +12,14 @@ use super::connections::Connections;
 use super::failure::{bigint, failed, number};
 use crate::event_log::{Lease, LogError, Position};
 
-const RENEW: &str = "UPDATE bishui.lease SET held_until = clock_timestamp() + $3 * interval '1 millisecond' \
-    WHERE work = $1 AND holder = $2 RETURNING term";
+/// Renews the lease $1 of $2; a row without a term where another holder's time runs. That is only read: who looks often
+/// for work that another node does must not write each time, nor wait for a lock or a standby.
+const RENEW: &str = "WITH renewed AS (\
+        UPDATE bishui.lease SET held_until = clock_timestamp() + $3 * interval '1 millisecond' \
+        WHERE work = $1 AND holder = $2 RETURNING term\
+    ) \
+    SELECT term FROM renewed UNION ALL \
+    SELECT NULL FROM bishui.lease WHERE work = $1 AND holder <> $2 AND held_until > clock_timestamp()";
 const TAKE: &str = "WITH taken AS (\
         INSERT INTO bishui.lease AS held (work, holder, term, held_until) \
         VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond') \
@@ -45,10 +51,11 @@ pub(super) async fn take(
     // To take it once more changes nothing but its time: a lost connection is replaced.
     for statement in [RENEW, TAKE] {
         let rows = connections
-            .rows(TAKING, || sqlx::query(statement).bind(work.as_bytes()).bind(holder).bind(milliseconds))
+            .quick(TAKING, || sqlx::query(statement).bind(work.as_bytes()).bind(holder).bind(milliseconds))
             .await?;
         if let Some(row) = rows.first() {
             let term = row.try_get(0).map_err(|error| failed(TAKING, error))?;
+            let Some(term) = term else { return Ok(None) };
             let term = number(term, format_args!("the term of lease `{work}`"))?;
             return Ok(Some(Lease { work: work.to_owned(), term }));
         }
@@ -59,13 +66,13 @@ pub(super) async fn take(
 /// Ends the time of a lease at once.
 pub(super) async fn end(connections: &Connections, lease: &Lease) -> Result<(), LogError> {
     let end = || sqlx::query(END).bind(lease.work.as_bytes()).bind(bigint(lease.term));
-    connections.rows("ending a lease", end).await.map(drop)
+    connections.quick("ending a lease", end).await.map(drop)
 }
 
 /// Checkpoint of `consumer`; 0 when it never stored one.
 pub(super) async fn checkpoint(connections: &Connections, consumer: &str) -> Result<Position, LogError> {
     const READING: &str = "reading a checkpoint";
-    let rows = connections.rows(READING, || sqlx::query(CHECKPOINT).bind(consumer.as_bytes())).await?;
+    let rows = connections.quick(READING, || sqlx::query(CHECKPOINT).bind(consumer.as_bytes())).await?;
     let stored = rows.first().map(|row| row.try_get::<i64, _>(0)).transpose();
     let stored = stored.map_err(|error| failed(READING, error))?.unwrap_or_default();
     number(stored, format_args!("the checkpoint of {consumer}")).map(Position)

@@ -50,7 +50,7 @@ const READING: &str = "reading from the database";
 
 /// Position of the newest event.
 pub(super) async fn head(connections: &Connections) -> Result<Position, LogError> {
-    let rows = connections.rows(READING, || sqlx::query("SELECT position FROM bishui.head")).await?;
+    let rows = connections.quick(READING, || sqlx::query("SELECT position FROM bishui.head")).await?;
     let row = rows.first().ok_or_else(headless)?;
     Ok(Position(number(row.try_get(0).map_err(read)?, "the position of the head")?))
 }
@@ -58,14 +58,14 @@ pub(super) async fn head(connections: &Connections) -> Result<Position, LogError
 /// The version of `stream`.
 pub(super) async fn version(connections: &Connections, stream: &StreamId) -> Result<StreamVersion, LogError> {
     let name = stream.as_str().as_bytes();
-    let rows = connections.rows(READING, || sqlx::query(VERSION).bind(name)).await?;
+    let rows = connections.quick(READING, || sqlx::query(VERSION).bind(name)).await?;
     let newest = rows.first().map(|row| row.try_get(0)).transpose().map_err(read)?;
     newest_of(stream, newest)
 }
 
 /// What is kept of an idempotency key.
 pub(super) async fn key(connections: &Connections, key: &str) -> Result<Option<KeyRecord>, LogError> {
-    let rows = connections.rows(READING, || sqlx::query(KEY).bind(key.as_bytes())).await?;
+    let rows = connections.quick(READING, || sqlx::query(KEY).bind(key.as_bytes())).await?;
     rows.first().map(|row| key_record(row, key, 0)).transpose()
 }
 
@@ -268,7 +268,8 @@ fn missing(place: Place<'_>) -> LogError {
     corrupt(format!("{place} is missing"))
 }
 
-fn headless() -> LogError {
+/// What is wrong where the head has no row.
+pub(super) fn headless() -> LogError {
     corrupt("the row of the head is missing".into())
 }
 

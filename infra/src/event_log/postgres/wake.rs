@@ -33,7 +33,7 @@ const WAIT_LONGEST: Duration = Duration::from_secs(2);
 pub(super) async fn tell(connections: Arc<Connections>, mut moved: watch::Receiver<Position>) {
     while moved.changed().await.is_ok() {
         let head = moved.borrow_and_update().to_string();
-        if let Err(error) = connections.rows("waking the other nodes", || sqlx::query(NOTIFY).bind(&head)).await {
+        if let Err(error) = connections.quick("waking the other nodes", || sqlx::query(NOTIFY).bind(&head)).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "other nodes were not woken");
         }
         sleep(BETWEEN).await;
@@ -59,6 +59,7 @@ pub(super) async fn follow(connections: Arc<Connections>, head: watch::Sender<Po
                 Ok(()) => tracing::debug!("the database that woke this node takes no more writes"),
                 Err(error) => tracing::debug!(%error, "the connection that wakes this node was lost"),
             }
+            connections.forget();
         }
         sleep(wait).await;
         wait = (wait * 2).min(WAIT_LONGEST);

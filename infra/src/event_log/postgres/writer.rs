@@ -1,5 +1,6 @@
 //! The writer of a node: it records what is queued in one transaction and answers only what is committed.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use super::commit::{APPENDING, Attempt, Outcome, append_at_once, append_locked};
+use super::commit::{APPENDING, Attempt, Outcome, Packed, append_at_once, append_locked};
 use super::connections::{Connections, IDLE, is_there};
 use super::failure::{failed, with_causes};
 use super::ground::Ground;
@@ -48,7 +49,7 @@ impl Request {
     }
 
     /// Payload bytes.
-    fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         match self {
             Self::Append(batch, _) => {
                 batch.writes.iter().flat_map(|write| &write.events).map(|event| event.payload.len()).sum()
@@ -116,22 +117,26 @@ impl Writer {
 
     /// Records what is to be recorded of `requests`; gives their answers.
     async fn record(&mut self, requests: &[Request]) -> Result<Vec<Result<Appended, LogError>>, LogError> {
-        let (mut connection, mut before) = (Some(self.connection().await?), None);
-        if let (Some(open), Some(ground)) = (&mut connection, &mut self.ground) {
-            match append_at_once(open, ground, requests).await {
-                Ok(Some(Outcome::Done(group))) => return Ok(self.done(connection, group)),
-                Ok(Some(Outcome::Unknown(attempt))) => (connection, before) = (None, Some(attempt)),
-                Ok(Some(Outcome::Lost(_))) => connection = None,
-                Ok(None) => {}
-                Err(failure) => {
-                    self.ground = None;
-                    return Err(failure);
-                }
+        let (mut open, mut before, mut judged) = (self.connection().await?, None, None);
+        let mut connection = match append_at_once(&mut open, &mut self.ground, requests).await {
+            Ok(ControlFlow::Break(Outcome::Done(group))) => return Ok(self.done(Some(open), group)),
+            Ok(ControlFlow::Break(Outcome::Unknown(attempt))) => {
+                before = Some(attempt);
+                None
             }
-        }
+            Ok(ControlFlow::Break(Outcome::Lost(_))) => None,
+            Ok(ControlFlow::Continue(group)) => {
+                judged = group;
+                Some(open)
+            }
+            Err(failure) => {
+                self.ground = None;
+                return Err(failure);
+            }
+        };
         let (mut until, mut wait, mut lost_before) = (None, WAIT_FIRST, false);
         loop {
-            match self.record_locked(&mut connection, &mut before, requests).await {
+            match self.record_locked(&mut connection, judged.take(), &mut before, requests).await {
                 Ok(Outcome::Done(group)) => return Ok(self.done(connection, group)),
                 Ok(Outcome::Unknown(attempt)) => before = Some(attempt),
                 Ok(Outcome::Lost(error)) if before.is_none() && lost_before => return Err(failed(APPENDING, error)),
@@ -155,26 +160,30 @@ impl Writer {
     async fn record_locked(
         &mut self,
         connection: &mut Option<PgConnection>,
+        judged: Option<Packed>,
         before: &mut Option<Attempt>,
         requests: &[Request],
     ) -> Result<Outcome, LogError> {
         let remembered = self.ground.take();
-        let (open, remembered) = match connection {
-            Some(open) => (open, remembered),
+        let (open, remembered) = if let Some(open) = connection {
+            (open, remembered)
+        } else {
             // The server may be another one: what was remembered of the lost one is forgotten.
-            None => (connection.insert(self.connections.connect().await?), None),
+            self.connections.forget();
+            (connection.insert(self.connections.connect().await?), None)
         };
-        let (outcome, ground) = append_locked(open, remembered, requests, before).await?;
+        let (outcome, ground) = append_locked(open, remembered, judged, requests, before).await?;
         self.ground = ground;
         Ok(outcome)
     }
 
     /// The connection that was used last if it is still there, or a new one. Nothing has been sent when this fails.
     async fn connection(&mut self) -> Result<PgConnection, LogError> {
-        if let Some((mut connection, since)) = self.connection.take()
-            && (since.elapsed() < IDLE || is_there(&mut connection).await)
-        {
-            return Ok(connection);
+        if let Some((mut connection, since)) = self.connection.take() {
+            if since.elapsed() < IDLE || is_there(&mut connection).await {
+                return Ok(connection);
+            }
+            self.connections.forget();
         }
         self.ground = None;
         self.connections.connect().await
