@@ -99,7 +99,7 @@ impl Proved {
 
     /// Audits events in place of the log's.
     pub(crate) async fn audit(&self, events: Vec<Recorded>) -> Audit {
-        audit(&CopiedLog(events), self.notary.tiles(), &self.claims()).await.unwrap()
+        audit(&CopiedLog(events), &self.notary.tiles().unwrap(), &self.claims()).await.unwrap()
     }
 }
 

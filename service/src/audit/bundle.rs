@@ -51,7 +51,7 @@ pub(super) async fn bundle(
     events.sort_by_key(|event| event.position);
     let about = about(&register, county, year, events.len());
     let contents = Contents { county: county.as_str(), year, about: &about, events: &events, checkpoint: &checkpoint };
-    Ok(write(contents, notary.tiles(), notary.signing_key())?)
+    Ok(write(contents, &notary.tiles()?, notary.signing_key())?)
 }
 
 /// The events of a stream up to a position.
