@@ -142,11 +142,11 @@ async fn verify(notary: &mut Notary, log: &dyn EventLog, given: &[(String, Strin
     let key = notary.verifier();
     let mut claims: Vec<Claim> = (1..)
         .zip(notary.checkpoints())
-        .map(|(number, kept)| Claim { from: format!("checkpoint {number} of this log"), head: kept.head })
+        .map(|(number, kept)| Claim { from: format!("checkpoint {number} of this log"), head: kept.head, own: true })
         .collect();
     for (from, note) in given {
         let checkpoint = given_checkpoint(from, note, &key)?;
-        claims.push(Claim { from: format!("the checkpoint in {from}"), head: checkpoint.head });
+        claims.push(Claim { from: format!("the checkpoint in {from}"), head: checkpoint.head, own: false });
     }
     let Audit { head, checkpoints, differences } = audit(log, &notary.tiles()?, &claims).await?;
     let proved = claims.iter().map(|claim| claim.head.size).max().unwrap_or(0);

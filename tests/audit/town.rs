@@ -105,5 +105,5 @@ impl Proved {
 
 /// The claim of a checkpoint, named after its size.
 pub(crate) fn claim(checkpoint: &Checkpoint) -> Claim {
-    Claim { from: format!("checkpoint of {}", checkpoint.head.size), head: checkpoint.head }
+    Claim { from: format!("checkpoint of {}", checkpoint.head.size), head: checkpoint.head, own: true }
 }
