@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `key` | the signing key, readable by its owner only |
 //! | `checkpoints` | every checkpoint that was signed, in order, each of five lines |
+//! | `lock` | locked by the process that adds hashes and signs; whoever only reads needs no lock |
 //! | `level-0`, `level-1`, … | hashes of the tree, 32 bytes each: leaves, subtrees of 256 leaves, of 65,536 leaves, … |
 //!
 //! The levels are the tiles of C2SP tlog-tiles laid end to end: tile N of level L is the bytes from N × 8,192 of file
@@ -54,6 +55,12 @@ pub enum ProofError {
         path: PathBuf,
         /// Which checkpoint, from 1.
         number: usize,
+    },
+    /// The list of signed checkpoints is missing, or no longer has what it had: restore it from a copy.
+    #[error("{}: signed checkpoints are missing; restore the list from a copy, an empty one if none was signed", path.display())]
+    Lost {
+        /// The file.
+        path: PathBuf,
     },
     /// No random bytes could be drawn for a key.
     #[error("no random bytes can be drawn")]

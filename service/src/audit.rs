@@ -66,10 +66,10 @@ pub enum Question {
     },
 }
 
-/// The notary of a log, shared by those who ask.
+/// The notary of a log, shared by those who ask. Other processes may have one on the same directory.
 pub struct Desk {
     notary: Mutex<Notary>,
-    /// The newest checkpoint, for those who do not wait for work under way.
+    /// The newest checkpoint when a question was answered last, for those who do not wait for work under way.
     newest: RwLock<Option<Checkpoint>>,
     dir: PathBuf,
 }
@@ -123,7 +123,7 @@ impl Desk {
                 let checkpoint = notary.checkpoint(log).await?;
                 Ok(json!({ "checkpoint": checkpoint.note, "events": checkpoint.head.size }))
             }
-            Question::Verify { checkpoints } => verify(&notary, log, &checkpoints).await,
+            Question::Verify { checkpoints } => verify(&mut notary, log, &checkpoints).await,
             Question::Prove { position } => prove(&mut notary, log, position).await,
             Question::Continue { since: (from, note) } => continuation(&mut notary, log, &from, &note).await,
             Question::Bundle { county, year } => {
@@ -137,17 +137,18 @@ impl Desk {
     }
 }
 
-async fn verify(notary: &Notary, log: &dyn EventLog, given: &[(String, String)]) -> Result<Value, OfficeError> {
+async fn verify(notary: &mut Notary, log: &dyn EventLog, given: &[(String, String)]) -> Result<Value, OfficeError> {
+    notary.read_on()?;
     let key = notary.verifier();
     let mut claims: Vec<Claim> = (1..)
         .zip(notary.checkpoints())
-        .map(|(number, kept)| Claim { from: format!("checkpoint {number} of this log"), head: kept.head })
+        .map(|(number, kept)| Claim { from: format!("checkpoint {number} of this log"), head: kept.head, own: true })
         .collect();
     for (from, note) in given {
         let checkpoint = given_checkpoint(from, note, &key)?;
-        claims.push(Claim { from: format!("the checkpoint in {from}"), head: checkpoint.head });
+        claims.push(Claim { from: format!("the checkpoint in {from}"), head: checkpoint.head, own: false });
     }
-    let Audit { head, checkpoints, differences } = audit(log, notary.tiles(), &claims).await?;
+    let Audit { head, checkpoints, differences } = audit(log, &notary.tiles()?, &claims).await?;
     let proved = claims.iter().map(|claim| claim.head.size).max().unwrap_or(0);
     let described: Vec<Value> = differences
         .iter()

@@ -100,9 +100,12 @@ fn exit_code(error: &OfficeError) -> u8 {
         OfficeError::Input { .. }
         | OfficeError::Proof(ProofError::Note { .. })
         | OfficeError::Remote { status: 400 | 413 | 415 | 422, .. } => exit::REJECTED,
-        OfficeError::Proof(ProofError::Truncated { .. } | ProofError::Fork { .. } | ProofError::Damaged { .. }) => {
-            exit::DIFFERENCE
-        }
+        OfficeError::Proof(
+            ProofError::Truncated { .. }
+            | ProofError::Fork { .. }
+            | ProofError::Damaged { .. }
+            | ProofError::Lost { .. },
+        ) => exit::DIFFERENCE,
         OfficeError::Remote { code, .. }
             if ["log_truncated", "log_differs", "checkpoints_damaged"].contains(&code.as_str()) =>
         {

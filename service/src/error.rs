@@ -94,6 +94,7 @@ impl From<ProofError> for OfficeError {
             ProofError::File { .. }
             | ProofError::Note { .. }
             | ProofError::Damaged { .. }
+            | ProofError::Lost { .. }
             | ProofError::Random(_)
             | ProofError::Truncated { .. }
             | ProofError::Fork { .. } => Self::Proof(error),
@@ -105,7 +106,7 @@ fn proof_code(error: &ProofError) -> &'static str {
     match error {
         ProofError::Truncated { .. } => "log_truncated",
         ProofError::Fork { .. } => "log_differs",
-        ProofError::Damaged { .. } => "checkpoints_damaged",
+        ProofError::Damaged { .. } | ProofError::Lost { .. } => "checkpoints_damaged",
         ProofError::Note { .. } => "invalid_signature",
         ProofError::File { .. } | ProofError::Random(_) => "proof_unavailable",
         ProofError::Log(_) => "store_unavailable",

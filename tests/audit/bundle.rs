@@ -8,24 +8,28 @@ use bishui_domain::delivery::{self, MailEvent, Message};
 use bishui_domain::event::Event;
 use bishui_infra::codec;
 use bishui_infra::event_log::memory::MemoryLog;
-use bishui_infra::event_log::{Batch, EventLog, Expected, Position, StreamId, StreamWrite};
+use bishui_infra::event_log::{Batch, EventLog, Expected, Position, Recorded, StreamId, StreamWrite};
+use bishui_infra::transparency::ProofError;
+use bishui_infra::transparency::bundle::{Contents, write};
+use bishui_infra::transparency::notary::Notary;
+use bishui_tests::copied_log::CopiedLog;
 use bishui_verifier::note::Key;
-use bishui_verifier::{bundle, sections, single};
+use bishui_verifier::{bundle, continuation, sections, single};
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::town::play;
+use crate::town::{Proved, play};
 
 /// A log with a desk that proves it.
-struct Case {
-    dir: TempDir,
+pub(crate) struct Case {
+    pub(crate) dir: TempDir,
     desk: Arc<Desk>,
-    log: Arc<dyn EventLog>,
+    pub(crate) log: Arc<dyn EventLog>,
 }
 
 impl Case {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
         play(&log).await;
         let dir = tempfile::tempdir().unwrap();
@@ -33,18 +37,35 @@ impl Case {
         Self { dir, desk, log }
     }
 
-    async fn ask(&self, question: Question) -> Value {
+    pub(crate) async fn ask(&self, question: Question) -> Value {
         self.desk.answer(&self.log, question).await.unwrap()
     }
 
-    async fn key(&self) -> Key {
+    pub(crate) async fn key(&self) -> Key {
         Key::parse(self.ask(Question::Key).await["key"].as_str().unwrap()).unwrap()
     }
 
-    async fn bundle(&self) -> String {
-        let question = Question::Bundle { county: "g".parse().unwrap(), year: 2020 };
-        self.ask(question).await["bundle"].as_str().unwrap().to_owned()
+    pub(crate) async fn bundle(&self) -> String {
+        self.ask(evidence()).await["bundle"].as_str().unwrap().to_owned()
     }
+
+    /// Queues a letter with this text like one that was queued; gives how many events it took.
+    pub(crate) async fn append_letter(&self, text: &str) -> usize {
+        let events = self.log.read_all(Position(0), 1_000).await.unwrap();
+        let queued = events.iter().find(|event| event.kind == "mail.mail_queued").unwrap();
+        let Event::Mail(MailEvent::MailQueued { message, .. }) = codec::decode(queued).unwrap() else { unreachable!() };
+        let message = Message { text: text.to_owned(), ..message };
+        let events: Vec<_> =
+            delivery::queue(message).into_iter().map(|event| codec::encode(&Event::from(event))).collect();
+        let (count, stream) = (events.len(), StreamId::new("mail", Uuid::from_u128(7)));
+        self.log.append(batch(StreamWrite { stream, expected: Expected::Any, events })).await.unwrap();
+        count
+    }
+}
+
+/// The question for the evidence of the county.
+fn evidence() -> Question {
+    Question::Bundle { county: "g".parse().unwrap(), year: 2020 }
 }
 
 #[tokio::test]
@@ -66,21 +87,14 @@ async fn the_verifier_accepts_the_evidence_and_says_what_it_holds() {
 #[tokio::test]
 async fn a_letter_that_took_several_events_is_there_word_for_word() {
     let case = Case::new().await;
-    let (before, events) = (case.bundle().await, case.log.read_all(Position(0), 1_000).await.unwrap());
-    let queued = events.iter().find(|event| event.kind == "mail.mail_queued").unwrap();
-    let Event::Mail(MailEvent::MailQueued { message, .. }) = codec::decode(queued).unwrap() else { unreachable!() };
-    let text = "断面未达标。\n".repeat(40_000);
-    let queued: Vec<Event> =
-        delivery::queue(Message { text: text.clone(), ..message }).into_iter().map(Event::from).collect();
-    assert!(queued.len() > 2);
-    let events = queued.iter().map(codec::encode).collect();
-    let stream = StreamId::new("mail", Uuid::from_u128(7));
-    case.log.append(batch(StreamWrite { stream, expected: Expected::Any, events })).await.unwrap();
+    let before = case.bundle().await;
+    let queued = case.append_letter(&"断面未达标。\n".repeat(40_000)).await;
+    assert!(queued > 2);
 
     let (bundle, key) = (case.bundle().await, case.key().await);
     let accepted = bundle::verify(bundle.as_bytes(), &key).unwrap();
     let before = bundle::verify(before.as_bytes(), &key).unwrap();
-    assert_eq!(accepted.documents, before.documents + queued.len());
+    assert_eq!(accepted.documents, before.documents + queued);
     assert_eq!(bundle.matches("\n断面未达标。").count(), 40_000);
     let body = std::str::from_utf8(sections::body(bundle.as_bytes()).unwrap()).unwrap();
     let (before, after) = body.rsplit_once("\n断面未达标。").unwrap();
@@ -107,19 +121,56 @@ async fn every_changed_byte_of_the_evidence_is_rejected() {
     let case = Case::new().await;
     let (bundle, key) = (case.bundle().await.into_bytes(), case.key().await);
     let mut only_by_the_seal = 0;
-    for at in 0..bundle.len() {
-        for mask in [0x01, 0x80] {
-            let mut changed = bundle.clone();
-            changed[at] ^= mask;
-            assert!(bundle::verify(&changed, &key).is_err(), "byte {at} xor {mask:#x} is accepted");
-            // The control: without the seal some changes pass, so this test can fail.
-            if at % 16 == 0 {
-                let body = sections::body(&changed);
-                only_by_the_seal += usize::from(body.is_ok_and(|body| bundle::verify_body(body, &key).is_ok()));
-            }
+    for (at, mask) in (0..bundle.len()).zip((1..=u8::MAX).cycle()) {
+        let mut changed = bundle.clone();
+        changed[at] ^= mask;
+        assert!(bundle::verify(&changed, &key).is_err(), "byte {at} xor {mask:#x} is accepted");
+        // The control: without the seal some changes pass, so this test can fail.
+        if at % 16 == 0 {
+            let body = sections::body(&changed);
+            only_by_the_seal += usize::from(body.is_ok_and(|body| bundle::verify_body(body, &key).is_ok()));
         }
     }
     assert!(only_by_the_seal > 0, "a verifier that does not check the seal accepts a change of the words for people");
+}
+
+/// Whatever a damaged store gives.
+#[tokio::test]
+async fn evidence_holds_an_event_once_and_none_beyond_the_checkpoint() {
+    let event = Proved::new().await.events.remove(0);
+    let dir = tempfile::tempdir().unwrap();
+    let mut notary = Notary::open(dir.path(), None).unwrap();
+    let checkpoint = &notary.checkpoint(&CopiedLog(vec![event.clone()])).await.unwrap();
+    let sealed = |events: &[Recorded]| {
+        let contents = Contents { county: "g", year: 2020, about: &[], events, checkpoint };
+        write(contents, &notary.tiles().unwrap(), notary.signing_key())
+    };
+    sealed(std::slice::from_ref(&event)).unwrap();
+    let beyond = Recorded { position: Position(2), ..event.clone() };
+    for events in [[event.clone(), event.clone()], [event, beyond]] {
+        let refused = sealed(&events);
+        assert!(matches!(refused, Err(ProofError::Fork { size: 1 })), "{refused:?}");
+    }
+}
+
+/// The seal itself, of the evidence of one event, which is hashed in no time: every byte with every other value.
+#[tokio::test]
+async fn every_other_byte_of_a_seal_is_rejected() {
+    let events = &Proved::new().await.events[..1];
+    let dir = tempfile::tempdir().unwrap();
+    let mut notary = Notary::open(dir.path(), None).unwrap();
+    let checkpoint = &notary.checkpoint(&CopiedLog(events.to_vec())).await.unwrap();
+    let key = Key::parse(&notary.verifier().to_string()).unwrap();
+    let contents = Contents { county: "g", year: 2020, about: &[], events, checkpoint };
+    let sealed = write(contents, &notary.tiles().unwrap(), notary.signing_key()).unwrap().into_bytes();
+    let body = sections::unseal(&sealed, &key).unwrap().len();
+    for at in body..sealed.len() {
+        for mask in 1..=u8::MAX {
+            let mut changed = sealed.clone();
+            changed[at] ^= mask;
+            assert!(sections::unseal(&changed, &key).is_err(), "byte {at} xor {mask:#x} is accepted");
+        }
+    }
 }
 
 #[tokio::test]
@@ -160,6 +211,35 @@ async fn the_events_are_bound_to_the_checkpoint_whatever_the_sealer_does() {
 }
 
 #[tokio::test]
+async fn no_evidence_is_sealed_of_events_that_are_not_those_of_the_checkpoint() {
+    let case = Case::new().await;
+    case.bundle().await;
+    let events = case.log.read_all(Position(0), 1_000).await.unwrap();
+    let refused = async |altered: Vec<Recorded>| {
+        let log: Arc<dyn EventLog> = Arc::new(CopiedLog(altered));
+        case.desk.answer(&log, evidence()).await.unwrap_err()
+    };
+    // The last event is compared at every question.
+    for at in 0..events.len() - 1 {
+        if events[at].stream.family() == "numbering" {
+            continue;
+        }
+        let mut altered = events.clone();
+        altered[at].actor = "其他人".to_owned();
+        let error = refused(altered).await;
+        assert_eq!(error.code(), "log_differs", "event {}: {error}", at + 1);
+    }
+    // A stream of which the store gives the others only.
+    let approved = |event: &Recorded| event.stream.family() == "notice" && event.version.0 == 2;
+    let at = events.iter().position(approved).unwrap();
+    let mut altered = events.clone();
+    altered.remove(at);
+    let error = refused(altered).await;
+    assert_eq!(error.code(), "store_damaged");
+    assert!(error.to_string().contains(&format!("version 2 of {} is missing", events[at].stream)), "{error}");
+}
+
+#[tokio::test]
 async fn the_proof_of_every_event_is_accepted_and_after_a_change_is_not() {
     let case = Case::new().await;
     let key = case.key().await;
@@ -180,10 +260,21 @@ async fn the_proof_of_every_event_is_accepted_and_after_a_change_is_not() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_that_others_have_signed_too_is_continued_under_the_own_signature() {
+    let case = Case::new().await;
+    let old = case.ask(Question::Checkpoint).await["checkpoint"].as_str().unwrap().to_owned();
+    case.append_letter("断面未达标。\n").await;
+    let since = ("file".to_owned(), format!("{old}— witness.example AAAA\n"));
+    let proof = case.ask(Question::Continue { since }).await;
+    assert_eq!(proof["old"], old);
+    continuation::verify(proof.to_string().as_bytes(), &case.key().await).unwrap();
+}
+
+#[tokio::test]
 async fn the_program_accepts_and_rejects_by_its_exit_code() {
     let case = Case::new().await;
     let key = case.ask(Question::Key).await["key"].as_str().unwrap().to_owned();
-    let (good, bad) = (case.dir.path().join("good"), case.dir.path().join("bad"));
+    let [good, bad, proof] = ["good", "bad", "proof"].map(|name| case.dir.path().join(name));
     let bundle = case.bundle().await;
     std::fs::write(&good, &bundle).unwrap();
     std::fs::write(&bad, bundle.replacen("全部记录", "部分记录", 1)).unwrap();
@@ -195,6 +286,11 @@ async fn the_program_accepts_and_rejects_by_its_exit_code() {
     let (code, words) = run(&good);
     assert_eq!(code, Some(0), "{words}");
     assert!(words.starts_with("accepted: g 2020: "), "{words}");
+    std::fs::write(&proof, case.ask(Question::Prove { position: Position(2) }).await.to_string()).unwrap();
+    let (code, words) = run(&proof);
+    let event = case.log.read_all(Position(1), 1).await.unwrap().remove(0);
+    assert_eq!((code, words.lines().last()), (Some(0), Some(event.payload.as_str())), "what is proved is shown");
+    assert!(words.starts_with("accepted: event 2 of bishui/") && words.contains(&event.actor), "{words}");
     let (code, words) = run(&bad);
     assert_eq!((code, words.as_str()), (Some(1), "rejected: the seal is over other bytes\n"));
     let (code, _) = run(&case.dir.path().join("absent"));

@@ -1,12 +1,12 @@
 //! Every event of a small log changed in every field, taken out, put in, swapped with every other, and cut off.
 
 use bishui_infra::event_log::{Position, Recorded, StreamId, StreamVersion, event_id};
-use bishui_infra::transparency::audit::{Audit, Difference, How, audit};
+use bishui_infra::transparency::audit::{Audit, Claim, Difference, How, audit};
 use bishui_infra::transparency::notary::Notary;
 use bishui_tests::copied_log::CopiedLog;
 use uuid::Uuid;
 
-use crate::town::Proved;
+use crate::town::{Proved, claim};
 
 /// The smallest checkpoint that covers an event.
 fn covering(proved: &Proved, position: u64) -> String {
@@ -132,6 +132,45 @@ async fn an_event_put_in_anywhere_is_found_and_named() {
     }
 }
 
+/// Events like this one, each of a stream and batch of its own.
+fn many(like: &Recorded, family: &str, count: usize) -> Vec<Recorded> {
+    let event = |number| Recorded {
+        batch: Uuid::new_v5(&Uuid::nil(), format!("{family}/{number}").as_bytes()),
+        stream: StreamId::new(family, number),
+        ..like.clone()
+    };
+    renumbered((0..count).map(event).collect())
+}
+
+#[tokio::test]
+async fn many_events_taken_out_or_put_in_together_are_counted() {
+    let like = Proved::new().await.events.remove(0);
+    let all = many(&like, "section", 100);
+    let dir = tempfile::tempdir().unwrap();
+    let mut notary = Notary::open(dir.path(), None).unwrap();
+    let claims = [claim(&notary.checkpoint(&CopiedLog(all.clone())).await.unwrap())];
+    let tiles = notary.tiles().unwrap();
+    let how = async |events: Vec<Recorded>| {
+        let found = audit(&CopiedLog(renumbered(events)), &tiles, &claims).await.unwrap();
+        found.differences[0].clone()
+    };
+    let named = |position, how| Difference::Event {
+        position: Position(position),
+        how,
+        checkpoint: "checkpoint of 100".to_owned(),
+    };
+    for count in [17, 40, 95] {
+        let mut events = all.clone();
+        events.drain(3..3 + count);
+        // As many at the end, so that the checkpoint is reached.
+        events.extend(many(&like, "forged", count));
+        assert_eq!(how(events).await, named(4, How::Removed { count: count as u64 }));
+        let mut events = all.clone();
+        events.splice(3..3, many(&like, "forged", count));
+        assert_eq!(how(events).await, named(4, How::Inserted { count: count as u64 }));
+    }
+}
+
 #[tokio::test]
 async fn every_two_events_that_are_swapped_are_found_and_named() {
     let proved = Proved::new().await;
@@ -182,12 +221,12 @@ async fn without_stored_hashes_the_two_checkpoints_around_a_change_are_named() {
     let proved = Proved::new().await;
     let claims = proved.claims();
     let elsewhere = tempfile::tempdir().unwrap();
-    let bare = Notary::open(elsewhere.path(), None).unwrap();
+    let bare = Notary::open(elsewhere.path(), None).unwrap().tiles().unwrap();
     let sizes: Vec<u64> = claims.iter().map(|claim| claim.head.size).collect();
     for at in 0..proved.events.len() {
         let mut events = proved.events.clone();
         events[at].payload.push(' ');
-        let found = audit(&CopiedLog(events), bare.tiles(), &claims).await.unwrap();
+        let found = audit(&CopiedLog(events), &bare, &claims).await.unwrap();
         let position = at as u64 + 1;
         let last = *sizes.iter().find(|size| **size >= position).unwrap();
         let first = sizes.iter().rev().find(|size| **size < position).map_or(1, |size| size + 1);
@@ -195,4 +234,33 @@ async fn without_stored_hashes_the_two_checkpoints_around_a_change_are_named() {
         let stretch = Difference::Stretch { first: Position(first), last: Position(last), checkpoint };
         assert_eq!(found.differences, [stretch]);
     }
+}
+
+/// A data directory that was put back, and a log that grew another way since: the checkpoint given out before tells.
+#[tokio::test]
+async fn a_checkpoint_of_another_history_is_a_fork_and_does_not_name_an_event() {
+    let events = Proved::new().await.events;
+    let dir = tempfile::tempdir().unwrap();
+    let mut notary = Notary::open(dir.path(), None).unwrap();
+    let log = |size: usize| CopiedLog(events[..size].to_vec());
+    notary.checkpoint(&log(5)).await.unwrap();
+    let list = std::fs::read(dir.path().join("checkpoints")).unwrap();
+    let given = notary.checkpoint(&log(10)).await.unwrap();
+    std::fs::write(dir.path().join("checkpoints"), list).unwrap();
+    let mut notary = Notary::open(dir.path(), None).unwrap();
+    let mut other = events.clone();
+    other[6].actor = "其他人".to_owned();
+    let mut found = Vec::new();
+    for size in [8, 12] {
+        notary.checkpoint(&CopiedLog(other[..size].to_vec())).await.unwrap();
+        let mut claims: Vec<Claim> = notary.checkpoints().iter().map(claim).collect();
+        claims.push(Claim { from: "the one given".to_owned(), head: given.head, own: false });
+        let tiles = notary.tiles().unwrap();
+        found.push(audit(&CopiedLog(other[..12].to_vec()), &tiles, &claims).await.unwrap().differences);
+    }
+    let checkpoint = "the one given".to_owned();
+    // What was signed after the fork, up to 8, does not narrow it: the events part at the seventh.
+    let stretch = Difference::Stretch { first: Position(1), last: Position(10), checkpoint: checkpoint.clone() };
+    let fork = Difference::Fork { size: 10, checkpoint, own: "checkpoint of 12".to_owned() };
+    assert_eq!(found, [[stretch], [fork]]);
 }

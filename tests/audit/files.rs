@@ -39,7 +39,7 @@ async fn read(dir: PathBuf, notary: &Notary) -> Result<Vec<Recorded>, String> {
     let log = SledLog::open(dir).map_err(|error| error.to_string())?;
     log.verify().map_err(|error| error.to_string())?;
     let claims: Vec<_> = notary.checkpoints().iter().map(claim).collect();
-    let found = audit(&log, notary.tiles(), &claims).await.map_err(|error| error.to_string())?;
+    let found = audit(&log, &notary.tiles().unwrap(), &claims).await.map_err(|error| error.to_string())?;
     if let Some(difference) = found.differences.first() {
         return Err(difference.to_string());
     }

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers too")]
 
+mod beside;
 mod bundle;
+mod bytes;
 mod events;
 mod files;
+mod forged;
 mod notary;
 mod town;

@@ -99,11 +99,11 @@ impl Proved {
 
     /// Audits events in place of the log's.
     pub(crate) async fn audit(&self, events: Vec<Recorded>) -> Audit {
-        audit(&CopiedLog(events), self.notary.tiles(), &self.claims()).await.unwrap()
+        audit(&CopiedLog(events), &self.notary.tiles().unwrap(), &self.claims()).await.unwrap()
     }
 }
 
 /// The claim of a checkpoint, named after its size.
 pub(crate) fn claim(checkpoint: &Checkpoint) -> Claim {
-    Claim { from: format!("checkpoint of {}", checkpoint.head.size), head: checkpoint.head }
+    Claim { from: format!("checkpoint of {}", checkpoint.head.size), head: checkpoint.head, own: true }
 }

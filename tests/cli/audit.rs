@@ -48,6 +48,8 @@ fn a_checkpoint_that_was_given_out_finds_a_log_that_was_put_back() {
     office.run([OsStr::new("audit"), OsStr::new("checkpoint"), OsStr::new("--out"), given.as_os_str()]).exits(0);
     let printed = office.run(["audit", "checkpoint"]).exits(0).out;
     assert_eq!(printed, std::fs::read_to_string(&given).expect("the file"));
+    let mode = std::fs::metadata(&given).expect("the file").permissions().mode();
+    assert_ne!(mode & 0o044, 0, "others may read what is for them: {mode:o}");
     let args = [OsStr::new("audit"), OsStr::new("verify"), OsStr::new("--checkpoint"), given.as_os_str()];
     office.run(args).exits(0);
     // The whole data directory is replaced by an older copy: nothing in it contradicts it, the given checkpoint does.
@@ -135,6 +137,10 @@ fn a_changed_list_of_checkpoints_is_a_difference() {
     std::fs::write(&list, bytes).expect("written");
     office.run(["audit", "verify"]).exits(3).says(&["checkpoint 1 is not signed by the key of this log"]);
     office.run(["status"]).exits(0);
+    std::fs::remove_file(&list).expect("removed");
+    office.run(["audit", "checkpoint"]).exits(3).says(&["signed checkpoints are missing"]);
+    office.run(["audit", "verify"]).exits(3);
+    assert!(!list.exists(), "no other list is begun");
 }
 
 #[test]
@@ -150,6 +156,17 @@ fn evidence_is_accepted_by_the_verifier() {
     let proof = office.run(["audit", "prove", "3"]).exits(0).out;
     assert_eq!(single::verify(proof.as_bytes(), &key).expect("accepted").position, 3);
     office.run(["audit", "prove", "100000"]).exits(1).says(&["an event at position 100000 does not exist"]);
+    // An older file is replaced, a pipe is written to, and a place that cannot be written is rejected input.
+    std::fs::write(&file, "older").expect("written");
+    let out = |place: &std::path::Path| {
+        let args = ["audit", "bundle", "--county", "g", "--year", "2020", "--out"].map(OsStr::new);
+        office.run(args.into_iter().chain([place.as_os_str()]))
+    };
+    out(&file).exits(0);
+    assert_eq!(bundle::verify(&std::fs::read(&file).expect("the bundle"), &key).expect("accepted"), accepted);
+    let printed = out(std::path::Path::new("/dev/stdout")).exits(0).out;
+    assert!(printed.starts_with("bishui-bundle/1 g 2020\n"), "{printed}");
+    out(&office.path("absent").join("bundle")).exits(4).says(&["absent"]);
     let args = ["audit", "bundle", "--county", "nowhere", "--year", "2020", "--out"].map(OsStr::new);
     office.run(args.into_iter().chain([file.as_os_str()])).exits(1).says(&["nowhere"]);
 }

@@ -25,6 +25,8 @@ pub struct Claim {
     pub from: String,
     /// What it says.
     pub head: TreeHead,
+    /// Whether it is in this log's list. One that is not was signed by the same key, perhaps of another history.
+    pub own: bool,
 }
 
 /// What became of an event.
@@ -89,6 +91,16 @@ pub enum Difference {
         /// The checkpoint that shows it.
         checkpoint: String,
     },
+    /// The key has signed two histories: the events are those of one checkpoint, and not those of another that covers no
+    /// more. Where they part is not known.
+    Fork {
+        /// Events of the checkpoint that is not of this log.
+        size: u64,
+        /// That checkpoint.
+        checkpoint: String,
+        /// The one of this log.
+        own: String,
+    },
     /// Stored hashes are not those of the events, which agree with the checkpoints: the hashes are damaged.
     Hashes {
         /// The first event whose hash differs; none when it is the hash of an inner node.
@@ -103,6 +115,7 @@ impl Difference {
             Self::Order { position, .. } | Self::Event { position, .. } => *position,
             Self::Hashes { position } => position.unwrap_or_default(),
             Self::Stretch { first, .. } => *first,
+            Self::Fork { .. } => Position(1),
             Self::Truncated { events, .. } => Position(events + 1),
         }
     }
@@ -122,6 +135,9 @@ impl fmt::Display for Difference {
             },
             Self::Stretch { first, last, checkpoint } => {
                 write!(f, "an event from {first} to {last} is not the one that was signed ({checkpoint})")
+            }
+            Self::Fork { size, checkpoint, own } => {
+                write!(f, "fork: {checkpoint} is of another history of {size} events; the log is that of {own}")
             }
             Self::Truncated { events, covered, checkpoint } => {
                 write!(f, "truncated: the log has {events} events, {checkpoint} covers {covered}")
@@ -175,6 +191,7 @@ pub async fn audit(log: &dyn EventLog, tiles: &Tiles, claims: &[Claim]) -> Resul
     } else if found.differing.is_some() || found.inner_damaged {
         differences.push(Difference::Hashes { position: found.differing });
     }
+    differences.extend(found.forked);
     differences.extend(found.truncated);
     differences.sort_by_key(Difference::position);
     Ok(Audit { head: found.head, checkpoints: claims.len(), differences })

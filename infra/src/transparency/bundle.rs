@@ -24,11 +24,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, TreeHead};
 use super::key::SigningKey;
 use super::note;
 use super::tiles::Tiles;
 use super::{ProofError, proof};
+use crate::event_log::leaf::leaf_hash;
 use crate::event_log::{EventRef, Recorded};
 
 /// The format, and its version.
@@ -99,9 +100,15 @@ pub struct Contents<'a> {
 /// Writes and seals a bundle.
 ///
 /// # Errors
-/// The hashes cannot be read.
+/// `Fork` where the events, or the stored hashes of those around them, are not the ones of the checkpoint: nothing is
+/// sealed then. The hashes cannot be read.
 pub fn write(contents: Contents<'_>, tiles: &Tiles, key: &SigningKey) -> Result<String, ProofError> {
     let Contents { county, year, about, events, checkpoint } = contents;
+    let TreeHead { size, root } = checkpoint.head;
+    let inside = |event: &Recorded| (1..=size).contains(&event.position.0);
+    if !events.is_sorted_by(|one, next| one.position < next.position) || !events.iter().all(inside) {
+        return Err(ProofError::Fork { size });
+    }
     let mut text = format!("{FORMAT} {county} {year}\n");
     let about = about.iter().map(|line| plain(line));
     section(&mut text, "about", about);
@@ -112,8 +119,11 @@ pub fn write(contents: Contents<'_>, tiles: &Tiles, key: &SigningKey) -> Result<
     section(&mut text, "checkpoint", checkpoint.note.lines().map(str::to_owned));
     let json = |event| serde_json::to_string(&EventLine::from(event)).expect("an event's fields are JSON");
     section(&mut text, "events", events.iter().map(json));
-    let leaves: Vec<u64> = events.iter().map(|event| event.position.0 - 1).collect();
-    let hashes = proof::joint(&leaves, checkpoint.head.size, |subtree| tiles.hash(subtree))?;
+    let leaves: Vec<_> = events.iter().map(|event| (event.position.0 - 1, leaf_hash(&event.into()))).collect();
+    let (hashes, joint) = proof::joint(&leaves, size, |subtree| tiles.hash(subtree))?;
+    if joint != root {
+        return Err(ProofError::Fork { size });
+    }
     section(&mut text, "proof", hashes.iter().map(|hash| STANDARD.encode(hash)));
     let digest = STANDARD.encode(Sha256::digest(text.as_bytes()));
     let seal = note::sign(&format!("{FORMAT}\n{}\n{digest}\n", key.name()), key);

@@ -40,15 +40,16 @@ impl Checkpoint {
         Self { head, note: note::sign(&text, key) }
     }
 
-    /// Reads a checkpoint of the log of `key`; lines after the root are passed over. None when the key has not signed
-    /// it or it is no checkpoint of its log.
+    /// Reads a checkpoint of the log of `key`; lines after the root are passed over, and signatures of others are left
+    /// out. None when the key has not signed it or it is no checkpoint of its log.
     pub fn open(note: &str, key: &VerifierKey) -> Option<Self> {
-        let mut lines = note::open(note, key)?.lines();
+        let (text, signature) = note::open(note, key)?;
+        let mut lines = text.lines();
         let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
         let number: u64 = size.parse().ok()?;
         let root = STANDARD.decode(root).ok()?.try_into().ok()?;
         let sound = origin == key.name() && number.to_string() == size;
-        sound.then(|| Self { head: TreeHead { size: number, root }, note: note.to_owned() })
+        sound.then(|| Self { head: TreeHead { size: number, root }, note: format!("{text}\n{signature}\n") })
     }
 }
 
@@ -58,33 +59,49 @@ impl fmt::Display for Checkpoint {
     }
 }
 
-/// The file of all checkpoints that were signed, oldest first. It is replaced as a whole, so that it is never half
-/// written: what is not a row of signed checkpoints is damage.
+/// The file of all checkpoints that were signed, oldest first. It is there from the beginning of the proof on and is
+/// replaced as a whole, so that it is never half written: what is not a row of signed checkpoints is damage.
 #[derive(Debug)]
 pub struct CheckpointFile {
     path: PathBuf,
 }
 
 impl CheckpointFile {
-    /// Reads the file; an absent one is empty.
+    /// Reads the file.
     ///
     /// # Errors
-    /// The file cannot be read, or holds anything that `key` has not signed.
+    /// `Lost` where there is none; the file cannot be read, or holds anything that `key` has not signed.
     pub fn read(path: &Path, key: &VerifierKey) -> Result<(Self, Vec<Checkpoint>), ProofError> {
-        let bytes = match fs::read(path) {
+        let (file, mut checkpoints) = (Self { path: path.to_owned() }, Vec::new());
+        file.read_on(&mut checkpoints, key)?;
+        Ok((file, checkpoints))
+    }
+
+    /// Reads the file again, to which another process may have added: only what is not `known` is checked.
+    ///
+    /// # Errors
+    /// Those of [`CheckpointFile::read`]; `Lost` where it no longer begins with what is known.
+    pub fn read_on(&self, known: &mut Vec<Checkpoint>, key: &VerifierKey) -> Result<(), ProofError> {
+        let lost = || ProofError::Lost { path: self.path.clone() };
+        let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => vec![],
-            Err(error) => return Err(file_error(path)(error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(lost()),
+            Err(error) => return Err(file_error(&self.path)(error)),
         };
-        let (mut rest, mut checkpoints) = (&bytes[..], Vec::new());
+        let mut rest = &bytes[..];
+        for checkpoint in &*known {
+            rest = rest.strip_prefix(checkpoint.note.as_bytes()).ok_or_else(lost)?;
+        }
         while !rest.is_empty() {
             let (note, after) = rest.split_at(first_note(rest));
             let checkpoint = std::str::from_utf8(note).ok().and_then(|note| Checkpoint::open(note, key));
-            let number = checkpoints.len() + 1;
-            checkpoints.push(checkpoint.ok_or_else(|| ProofError::Damaged { path: path.to_owned(), number })?);
+            // Whatever another key has added is nothing that was written here.
+            let checkpoint = checkpoint.filter(|checkpoint| checkpoint.note.as_bytes() == note);
+            let damaged = || ProofError::Damaged { path: self.path.clone(), number: known.len() + 1 };
+            known.push(checkpoint.ok_or_else(damaged)?);
             rest = after;
         }
-        Ok((Self { path: path.to_owned() }, checkpoints))
+        Ok(())
     }
 
     /// Writes these checkpoints in place of those that are there, and syncs them.
@@ -139,6 +156,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("checkpoints");
         let verifier = signer().verifier();
+        assert!(matches!(CheckpointFile::read(&path, &verifier), Err(ProofError::Lost { .. })));
+        fs::write(&path, "").unwrap();
         let (file, none) = CheckpointFile::read(&path, &verifier).unwrap();
         assert_eq!(none, []);
         let written = [checkpoint(1), checkpoint(2)];
@@ -158,5 +177,36 @@ mod tests {
         fs::write(&path, &whole[..whole.len() - 1]).unwrap();
         let error = CheckpointFile::read(&path, &verifier).unwrap_err().to_string();
         assert!(error.contains("checkpoint 2 is not signed"), "{error}");
+    }
+
+    #[test]
+    fn what_another_has_added_is_read_on_and_what_is_known_does_not_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("checkpoints");
+        let verifier = signer().verifier();
+        let all = [checkpoint(1), checkpoint(2), checkpoint(3)];
+        fs::write(&path, "").unwrap();
+        let (file, mut known) = CheckpointFile::read(&path, &verifier).unwrap();
+        for count in [1, 1, 3] {
+            file.replace(&all[..count]).unwrap();
+            file.read_on(&mut known, &verifier).unwrap();
+            assert_eq!(known, all[..count]);
+        }
+        fs::write(&path, [fs::read(&path).unwrap(), b"x".to_vec()].concat()).unwrap();
+        let read = file.read_on(&mut known.clone(), &verifier);
+        assert!(matches!(read, Err(ProofError::Damaged { number: 4, .. })), "{read:?}");
+        for lost in [&all[..2], &all[1..]] {
+            file.replace(lost).unwrap();
+            let read = file.read_on(&mut known.clone(), &verifier);
+            assert!(matches!(read, Err(ProofError::Lost { .. })), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_checkpoint_that_others_have_signed_too_the_own_signature_is_kept() {
+        let own = checkpoint(20);
+        let (text, signature) = own.note.split_once("— ").unwrap();
+        let cosigned = format!("{text}— witness.example AAAA\n— {signature}— PeterNeumann AAAA\n");
+        assert_eq!(Checkpoint::open(&cosigned, &signer().verifier()), Some(own));
     }
 }

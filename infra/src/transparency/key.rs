@@ -3,15 +3,17 @@
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
 use super::{ProofError, file_error};
+use crate::durable;
 
 /// The algorithm byte of Ed25519 in the key forms.
 const ED25519: u8 = 1;
@@ -88,7 +90,7 @@ impl SigningKey {
         (hash == hex(key_hash(name, &key.verifying_key()))).then(|| Self { name: name.to_owned(), key })
     }
 
-    /// Writes the key to a new file that its owner alone may read, and syncs it.
+    /// Writes the key to a new file that its owner alone may read; after a crash it is there whole or not at all.
     ///
     /// # Errors
     /// The file is there, or cannot be written.
@@ -96,9 +98,16 @@ impl SigningKey {
         let verifier = self.verifier();
         let bytes = [&[ED25519][..], self.key.as_bytes()].concat();
         let text = format!("{PRIVATE}{}+{}+{}\n", self.name, hex(verifier.hash()), STANDARD.encode(bytes));
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(file_error(path))?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error(path))
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let written = || -> std::io::Result<()> {
+            // A temporary file is its owner's alone.
+            let mut file = NamedTempFile::new_in(dir)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist_noclobber(path)?;
+            durable::sync_dir(dir)
+        };
+        written().map_err(file_error(path))
     }
 
     /// The name of the log.
@@ -190,6 +199,7 @@ pub(super) mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(SigningKey::read(&path).unwrap().verifier(), key.verifier());
         assert!(matches!(key.write(&path), Err(ProofError::File { .. })), "a key is never written over another");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(SigningKey::read(&path).unwrap_err().to_string().contains("chmod 600"));
         assert_ne!(

@@ -13,19 +13,20 @@ pub fn sign(text: &str, key: &SigningKey) -> String {
     format!("{text}\n— {} {}\n", key.name(), STANDARD.encode(key.sign(text)))
 }
 
-/// The text of a note, when `key` has signed it; other signatures are passed over. None when it has not, or when this
-/// is no note.
-pub fn open<'a>(note: &'a str, key: &VerifierKey) -> Option<&'a str> {
+/// The text of a note and the line of the signature by `key`; other signatures are passed over. None when it has not
+/// signed, or when this is no note.
+pub fn open<'a>(note: &'a str, key: &VerifierKey) -> Option<(&'a str, &'a str)> {
     if note.len() > NOTE_BYTES_MAX || !note.ends_with('\n') {
         return None;
     }
     let end = note.rfind("\n\n")?;
     let (text, signatures) = (&note[..=end], &note[end + 2..]);
-    let by_key = signatures.lines().filter_map(|line| {
-        let (name, signature) = line.strip_prefix("— ")?.split_once(' ')?;
-        (name == key.name()).then(|| STANDARD.decode(signature).ok()).flatten()
-    });
-    by_key.into_iter().any(|signature| key.has_signed(text, &signature)).then_some(text)
+    let by_key = |line: &&str| {
+        let parts = line.strip_prefix("— ").and_then(|rest| rest.split_once(' '));
+        let signature = parts.filter(|(name, _)| *name == key.name()).and_then(|(_, text)| STANDARD.decode(text).ok());
+        signature.is_some_and(|signature| key.has_signed(text, &signature))
+    };
+    Some((text, signatures.lines().find(by_key)?))
 }
 
 #[cfg(test)]
@@ -44,9 +45,10 @@ mod tests {
         let key = VerifierKey::parse(VERIFIER).unwrap();
         let note = format!("{TEXT}\n{SIGNATURE}");
         assert_eq!(sign(TEXT, &signer()), note);
-        assert_eq!(open(&note, &key), Some(TEXT));
+        let own = Some((TEXT, SIGNATURE.trim_end()));
+        assert_eq!(open(&note, &key), own);
         let cosigned = format!("{TEXT}\n— witness.example AAAA\n{SIGNATURE}");
-        assert_eq!(open(&cosigned, &key), Some(TEXT));
+        assert_eq!(open(&cosigned, &key), own);
     }
 
     #[test]
@@ -57,9 +59,8 @@ mod tests {
             for mask in [0x01, 0x80] {
                 let mut changed = note.clone();
                 changed[at] ^= mask;
-                let opened =
-                    String::from_utf8(changed).ok().and_then(|changed| open(&changed, &key).map(str::to_owned));
-                assert_eq!(opened, None, "byte {at} xor {mask:#x}");
+                let accepted = String::from_utf8(changed).is_ok_and(|changed| open(&changed, &key).is_some());
+                assert!(!accepted, "byte {at} xor {mask:#x}");
             }
         }
     }

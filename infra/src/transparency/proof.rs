@@ -146,37 +146,43 @@ fn last(proof: &mut &[Hash]) -> Option<Hash> {
     Some(*last)
 }
 
-/// One proof for many leaves: the hashes of the largest subtrees without any of `leaves`, from left to right. `leaves`
-/// are ascending, each once, and below `size`.
+/// One proof for many leaves: the hashes of the largest subtrees without any of `leaves`, from left to right, and the
+/// root that they and the leaves give. `leaves` are ascending, each once with its hash, and below `size`.
 ///
 /// # Errors
 /// Those of `hash`.
-pub fn joint<E>(leaves: &[u64], size: u64, mut hash: impl FnMut(Subtree) -> Result<Hash, E>) -> Result<Vec<Hash>, E> {
+pub fn joint<E>(
+    leaves: &[(u64, Hash)],
+    size: u64,
+    mut hash: impl FnMut(Subtree) -> Result<Hash, E>,
+) -> Result<(Vec<Hash>, Hash), E> {
     let mut proof = Vec::new();
-    if size > 0 {
-        gather(leaves, 0, size, &mut hash, &mut proof)?;
-    }
-    Ok(proof)
+    let root = if size == 0 { empty_root() } else { gather(leaves, 0, size, &mut hash, &mut proof)? };
+    Ok((proof, root))
 }
 
+/// Adds to `proof` what leaves `from..to` need, and gives their root.
 fn gather<E>(
-    leaves: &[u64],
+    leaves: &[(u64, Hash)],
     from: u64,
     to: u64,
     hash: &mut impl FnMut(Subtree) -> Result<Hash, E>,
     proof: &mut Vec<Hash>,
-) -> Result<(), E> {
-    if leaves.is_empty() {
-        proof.push(range(from, to, hash)?);
-        return Ok(());
+) -> Result<Hash, E> {
+    match leaves {
+        [] => {
+            let root = range(from, to, hash)?;
+            proof.push(root);
+            Ok(root)
+        }
+        [(_, leaf)] if to - from == 1 => Ok(*leaf),
+        several => {
+            let middle = from + split(to - from);
+            let (left, right) = several.split_at(several.partition_point(|(leaf, _)| *leaf < middle));
+            let left = gather(left, from, middle, hash, proof)?;
+            Ok(node_hash(&left, &gather(right, middle, to, hash, proof)?))
+        }
     }
-    if to - from == 1 {
-        return Ok(());
-    }
-    let middle = from + split(to - from);
-    let (left, right) = leaves.split_at(leaves.partition_point(|leaf| *leaf < middle));
-    gather(left, from, middle, hash, proof)?;
-    gather(right, middle, to, hash, proof)
 }
 
 #[cfg(test)]

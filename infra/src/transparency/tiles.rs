@@ -4,6 +4,7 @@
 //! compared with the log, and an audit compares them again. Not one of them is ever changed: a tree only grows.
 
 use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -21,11 +22,20 @@ const HASH_BYTES: u64 = 32;
 /// Files: enough for every size.
 const FILES: u32 = 8;
 
-/// The hashes of a log's tree, open for growing.
+/// The stored hashes of a log's tree, for reading. Another process may add to them at the same time: those of the leaves
+/// that are taken in here stay as they are.
 #[derive(Debug)]
 pub struct Tiles {
+    dir: PathBuf,
+    /// The files from `level-0` on, up to the first that is missing.
     levels: Vec<Level>,
     size: u64,
+}
+
+/// The stored hashes, open for growing: one holder at a time, see [`super::notary::Notary`].
+#[derive(Debug)]
+pub(super) struct Growing {
+    tiles: Tiles,
 }
 
 #[derive(Debug)]
@@ -35,10 +45,9 @@ struct Level {
 }
 
 impl Level {
-    fn open(path: PathBuf) -> Result<Self, ProofError> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
-        Ok(Self { file: file.map_err(file_error(&path))?, path })
+    fn open(dir: &Path, level: u32, options: &OpenOptions) -> Result<Self, ProofError> {
+        let path = dir.join(format!("level-{level}"));
+        Ok(Self { file: options.open(&path).map_err(file_error(&path))?, path })
     }
 
     /// Whole hashes in the file.
@@ -71,19 +80,21 @@ fn fold(mut hashes: Vec<Hash>) -> Hash {
 }
 
 impl Tiles {
-    /// Opens the hashes in directory `dir`, creating them when there are none. What a crash left unfinished is
-    /// finished: hashes of inner nodes that are missing are made, those too many are cut off.
+    /// Opens the hashes of the first `size` leaves in directory `dir`, or of as many as there are.
     ///
     /// # Errors
-    /// A file cannot be read or written.
-    pub fn open(dir: &Path) -> Result<Self, ProofError> {
-        let levels = (0..FILES).map(|level| Level::open(dir.join(format!("level-{level}"))));
-        let levels = levels.collect::<Result<Vec<_>, _>>()?;
-        let size = levels[0].count()?;
-        let mut tiles = Self { levels, size };
-        tiles.cut(size)?;
-        tiles.complete()?;
-        Ok(tiles)
+    /// A file cannot be read.
+    pub fn read(dir: &Path, size: u64) -> Result<Self, ProofError> {
+        let mut levels = Vec::new();
+        for level in 0..FILES {
+            match Level::open(dir, level, OpenOptions::new().read(true)) {
+                Ok(level) => levels.push(level),
+                Err(ProofError::File { source, .. }) if source.kind() == ErrorKind::NotFound => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let there = levels.first().map_or(Ok(0), Level::count)?;
+        Ok(Self { dir: dir.to_owned(), levels, size: there.min(size) })
     }
 
     /// Leaves.
@@ -91,31 +102,103 @@ impl Tiles {
         self.size
     }
 
+    fn level(&self, level: u32) -> Result<&Level, ProofError> {
+        let missing = || file_error(&self.dir.join(format!("level-{level}")))(io::Error::from(ErrorKind::NotFound));
+        self.levels.get(level as usize).ok_or_else(missing)
+    }
+
+    /// The hash of a complete subtree of these leaves.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn hash(&self, subtree: Subtree) -> Result<Hash, ProofError> {
+        let (level, height) = (subtree.level / TILE_LEVELS, subtree.level % TILE_LEVELS);
+        Ok(fold(self.level(level)?.read(subtree.index << height, 1 << height)?))
+    }
+
+    /// Whether the hash of this subtree is one of those that are stored.
+    pub fn stores(subtree: Subtree) -> bool {
+        subtree.level.is_multiple_of(TILE_LEVELS)
+    }
+
+    /// What is stored as the hash of a complete subtree, see [`Tiles::stores`]; none where it was lost.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn stored(&self, subtree: Subtree) -> Result<Option<Hash>, ProofError> {
+        let Some(level) = self.levels.get((subtree.level / TILE_LEVELS) as usize) else { return Ok(None) };
+        if subtree.index < level.count()? { Ok(level.read(subtree.index, 1)?.pop()) } else { Ok(None) }
+    }
+
+    /// Leaf hashes from leaf `from` on (from 0), at most a tile of them.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn leaves(&self, from: u64) -> Result<Vec<Hash>, ProofError> {
+        match self.size.saturating_sub(from).min(TILE_HASHES) {
+            0 => Ok(vec![]),
+            count => self.level(0)?.read(from, count),
+        }
+    }
+
+    /// The root of the first `size` leaves; there are that many.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn root(&self, size: u64) -> Result<Hash, ProofError> {
+        proof::root(size, |subtree| self.hash(subtree))
+    }
+}
+
+impl Growing {
+    /// Opens the hashes of the first `size` leaves in directory `dir`, or of as many as there are, creating the files.
+    /// What a crash left unfinished is finished: hashes of inner nodes that are missing are made, those too many are cut
+    /// off.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub(super) fn open(dir: &Path, size: u64) -> Result<Self, ProofError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let levels = (0..FILES).map(|level| Level::open(dir, level, &options));
+        let levels = levels.collect::<Result<Vec<_>, _>>()?;
+        let size = levels[0].count()?.min(size);
+        let mut growing = Self { tiles: Tiles { dir: dir.to_owned(), levels, size } };
+        growing.cut(size)?;
+        growing.complete()?;
+        Ok(growing)
+    }
+
+    /// What is there, for reading.
+    pub(super) fn tiles(&self) -> &Tiles {
+        &self.tiles
+    }
+
     /// Forgets the leaves from `size` on, which is not above what is there.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn cut(&mut self, size: u64) -> Result<(), ProofError> {
-        self.size = size;
-        for (level, count) in self.levels.iter().zip(counts(size)) {
+    pub(super) fn cut(&mut self, size: u64) -> Result<(), ProofError> {
+        self.tiles.size = size;
+        for (level, count) in self.tiles.levels.iter().zip(counts(size)) {
             level.cut(level.count()?.min(count))?;
         }
         Ok(())
     }
 
-    /// Adds leaves by their hashes; they are on the disk after [`Tiles::sync`].
+    /// Adds leaves by their hashes; they are on the disk after [`Growing::sync`].
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn append(&mut self, leaves: &[Hash]) -> Result<(), ProofError> {
-        self.levels[0].write(self.size, leaves)?;
-        self.size += leaves.len() as u64;
+    pub(super) fn append(&mut self, leaves: &[Hash]) -> Result<(), ProofError> {
+        self.tiles.levels[0].write(self.tiles.size, leaves)?;
+        self.tiles.size += leaves.len() as u64;
         self.complete()
     }
 
     /// Makes the hashes of subtrees that are complete.
     fn complete(&mut self) -> Result<(), ProofError> {
-        for (pair, wanted) in self.levels.windows(2).zip(counts(self.size).skip(1)) {
+        for (pair, wanted) in self.tiles.levels.windows(2).zip(counts(self.tiles.size).skip(1)) {
             let [below, level] = pair else { unreachable!("windows of two") };
             for tile in level.count()?..wanted {
                 let hash = fold(below.read(tile * TILE_HASHES, TILE_HASHES)?);
@@ -129,34 +212,8 @@ impl Tiles {
     ///
     /// # Errors
     /// The disk has failed.
-    pub fn sync(&self) -> Result<(), ProofError> {
-        self.levels.iter().try_for_each(|level| level.file.sync_data().map_err(file_error(&level.path)))
-    }
-
-    /// The hash of a complete subtree of these leaves.
-    ///
-    /// # Errors
-    /// A file cannot be read.
-    pub fn hash(&self, subtree: Subtree) -> Result<Hash, ProofError> {
-        let (level, height) = (subtree.level / TILE_LEVELS, subtree.level % TILE_LEVELS);
-        let level = &self.levels[level as usize];
-        Ok(fold(level.read(subtree.index << height, 1 << height)?))
-    }
-
-    /// Leaf hashes from leaf `from` on (from 0), at most a tile of them.
-    ///
-    /// # Errors
-    /// A file cannot be read.
-    pub fn leaves(&self, from: u64) -> Result<Vec<Hash>, ProofError> {
-        self.levels[0].read(from, self.size.saturating_sub(from).min(TILE_HASHES))
-    }
-
-    /// The root of the first `size` leaves; there are that many.
-    ///
-    /// # Errors
-    /// A file cannot be read.
-    pub fn root(&self, size: u64) -> Result<Hash, ProofError> {
-        proof::root(size, |subtree| self.hash(subtree))
+    pub(super) fn sync(&self) -> Result<(), ProofError> {
+        self.tiles.levels.iter().try_for_each(|level| level.file.sync_data().map_err(file_error(&level.path)))
     }
 }
 
@@ -175,10 +232,8 @@ pub fn read_tile(dir: &Path, size: u64, level: u32, index: u64, width: u64) -> R
     if width == 0 || width > TILE_HASHES || end.is_none_or(|end| end > count) {
         return Ok(None);
     }
-    let path = dir.join(format!("level-{level}"));
-    let file = File::open(&path).map_err(file_error(&path))?;
-    let hashes = Level { path, file }.read(index * TILE_HASHES, width)?;
-    Ok(Some(hashes.concat()))
+    let level = Level::open(dir, level, OpenOptions::new().read(true))?;
+    Ok(Some(level.read(index * TILE_HASHES, width)?.concat()))
 }
 
 #[cfg(test)]
@@ -186,6 +241,10 @@ mod tests {
     use super::super::tree::Frontier;
     use super::super::tree::tests::leaf_of;
     use super::*;
+
+    fn open(dir: &tempfile::TempDir) -> Growing {
+        Growing::open(dir.path(), u64::MAX).unwrap()
+    }
 
     fn leaves(numbers: std::ops::Range<u32>) -> Vec<Hash> {
         numbers.map(|number| leaf_of(&number.to_be_bytes())).collect()
@@ -198,11 +257,10 @@ mod tests {
         let (mut from, mut step) = (0, 1);
         while from < all.len() {
             let to = all.len().min(from + step);
-            let mut tiles = Tiles::open(dir.path()).unwrap();
-            tiles.append(&all[from..to]).unwrap();
+            open(&dir).append(&all[from..to]).unwrap();
             (from, step) = (to, step * 3);
         }
-        let tiles = Tiles::open(dir.path()).unwrap();
+        let tiles = Tiles::read(dir.path(), 70_000).unwrap();
         let mut frontier = Frontier::default();
         for (number, leaf) in (0..).zip(&all) {
             if number % 9_973 == 0 || number == 65_536 {
@@ -222,26 +280,43 @@ mod tests {
     fn what_a_crash_left_is_finished_or_cut_off() {
         let dir = tempfile::tempdir().unwrap();
         let all = leaves(0..1_000);
-        Tiles::open(dir.path()).unwrap().append(&all).unwrap();
-        let root = Tiles::open(dir.path()).unwrap().root(1_000).unwrap();
+        open(&dir).append(&all).unwrap();
+        let root = open(&dir).tiles().root(1_000).unwrap();
         // Inner hashes missing, a leaf half written, inner hashes too many.
         std::fs::write(dir.path().join("level-1"), [1; 7]).unwrap();
-        assert_eq!(Tiles::open(dir.path()).unwrap().root(1_000).unwrap(), root);
-        let level = Level::open(dir.path().join("level-0")).unwrap();
-        level.file.set_len(32 * 999 + 5).unwrap();
-        let mut tiles = Tiles::open(dir.path()).unwrap();
-        assert_eq!(tiles.size(), 999);
-        tiles.cut(700).unwrap();
-        tiles.append(&all[700..]).unwrap();
-        tiles.sync().unwrap();
-        assert_eq!(Tiles::open(dir.path()).unwrap().root(1_000).unwrap(), root);
+        assert_eq!(open(&dir).tiles().root(1_000).unwrap(), root);
+        File::options().write(true).open(dir.path().join("level-0")).unwrap().set_len(32 * 999 + 5).unwrap();
+        assert_eq!(open(&dir).tiles().size(), 999);
+        let mut growing = Growing::open(dir.path(), 700).unwrap();
+        growing.append(&all[700..]).unwrap();
+        growing.sync().unwrap();
+        assert_eq!(open(&dir).tiles().root(1_000).unwrap(), root);
+    }
+
+    #[test]
+    fn reading_changes_nothing_and_sees_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let tiles = |size| Tiles::read(dir.path(), size).unwrap();
+        assert_eq!((tiles(5).size(), tiles(5).leaves(0).unwrap()), (0, vec![]), "a new directory");
+        let (all, tile) = (leaves(0..1_000), Subtree { level: 8, index: 2 });
+        open(&dir).append(&all).unwrap();
+        assert_eq!((tiles(700).size(), tiles(2_000).size()), (700, 1_000));
+        assert_eq!(tiles(700).leaves(512).unwrap(), all[512..700]);
+        assert_eq!(tiles(700).stored(tile).unwrap(), Some(fold(all[512..768].to_vec())));
+        assert!(Tiles::stores(tile) && !Tiles::stores(Subtree { level: 7, index: 2 }), "7 is between two files");
+        std::fs::write(dir.path().join("level-1"), [1; 70]).unwrap();
+        assert_eq!(tiles(700).stored(tile).unwrap(), None, "lost");
+        std::fs::remove_file(dir.path().join("level-1")).unwrap();
+        assert_eq!(tiles(700).stored(tile).unwrap(), None, "lost with its file");
+        assert!(matches!(tiles(700).hash(tile), Err(ProofError::File { .. })));
+        assert!(!dir.path().join("level-1").exists());
     }
 
     #[test]
     fn a_tile_is_read_as_far_as_the_tree_reaches() {
         let dir = tempfile::tempdir().unwrap();
         let all = leaves(0..1_000);
-        Tiles::open(dir.path()).unwrap().append(&all).unwrap();
+        open(&dir).append(&all).unwrap();
         let tile = |level, index, width| read_tile(dir.path(), 1_000, level, index, width).unwrap();
         assert_eq!(tile(0, 0, 256), Some(all[..256].concat()));
         assert_eq!(tile(0, 3, 232), Some(all[768..].concat()));

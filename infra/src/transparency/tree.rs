@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::proof::Subtree;
 use crate::event_log::leaf::Hash;
 
 /// The root of a tree without leaves.
@@ -38,11 +39,17 @@ impl Frontier {
 
     /// Adds a leaf by its leaf hash.
     pub fn push(&mut self, leaf: Hash) {
+        self.push_and_see(leaf, |_, _| ());
+    }
+
+    /// Adds a leaf by its leaf hash and shows every inner node that it completes, with its hash.
+    pub fn push_and_see(&mut self, leaf: Hash, mut see: impl FnMut(Subtree, Hash)) {
         let mut hash = leaf;
         // Each complete subtree as large as what is added becomes its left half.
-        for _ in 0..self.size.trailing_ones() {
+        for level in 1..=self.size.trailing_ones() {
             let left = self.peaks.pop().expect("a subtree stands for each bit of the size");
             hash = node_hash(&left, &hash);
+            see(Subtree { level, index: self.size >> level }, hash);
         }
         self.peaks.push(hash);
         self.size += 1;

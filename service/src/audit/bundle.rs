@@ -9,7 +9,7 @@ use bishui_domain::ids::CountyId;
 use bishui_domain::notice::{Notice, Subject};
 use bishui_domain::period::{Month, Period};
 use bishui_domain::refusal::Refusal;
-use bishui_infra::event_log::{EventLog, Position, Recorded, StreamId, StreamVersion};
+use bishui_infra::event_log::{EventLog, LogError, Position, Recorded, StreamId, StreamVersion};
 use bishui_infra::transparency::bundle::{Contents, write};
 use bishui_infra::transparency::notary::Notary;
 
@@ -51,16 +51,21 @@ pub(super) async fn bundle(
     events.sort_by_key(|event| event.position);
     let about = about(&register, county, year, events.len());
     let contents = Contents { county: county.as_str(), year, about: &about, events: &events, checkpoint: &checkpoint };
-    Ok(write(contents, notary.tiles(), notary.signing_key())?)
+    Ok(write(contents, &notary.tiles()?, notary.signing_key())?)
 }
 
-/// The events of a stream up to a position.
+/// The events of a stream up to a position, every version from the first on.
 async fn whole(log: &dyn EventLog, stream: &StreamId, last: Position) -> Result<Vec<Recorded>, OfficeError> {
     let (mut events, mut after) = (Vec::new(), StreamVersion(0));
     loop {
         let page = log.read_stream(stream, after, PAGE).await?;
         let read = page.len();
-        after = page.last().map_or(after, |event| event.version);
+        for event in &page {
+            after = StreamVersion(after.0 + 1);
+            if event.version != after {
+                return Err(LogError::Corrupt { what: format!("version {after} of {stream} is missing") }.into());
+            }
+        }
         events.extend(page.into_iter().take_while(|event| event.position <= last));
         if read < PAGE {
             return Ok(events);

@@ -1,5 +1,8 @@
 //! Commands of the proof: what is asked, and how the answer looks.
 
+use std::fs::{File, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -105,6 +108,21 @@ fn read_note(file: &Path) -> Result<String, OfficeError> {
     Ok(std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?)
 }
 
+/// Puts `text` into a file: after a crash there is what was there before, or all of it. What is no file of its own, a
+/// pipe or a link, is written to.
 fn write(path: &Path, text: &str) -> Result<(), OfficeError> {
-    std::fs::write(path, text).map_err(|error| OfficeError::Input { what: format!("{}: {error}", path.display()) })
+    let written = || -> std::io::Result<()> {
+        if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+            return std::fs::write(path, text);
+        }
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // It is for others: readable as any file would be that is made here.
+        let rights = Permissions::from_mode(0o666);
+        let mut file = tempfile::Builder::new().permissions(rights).tempfile_in(dir)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        File::open(dir)?.sync_all()
+    };
+    written().map_err(|error| OfficeError::Input { what: format!("{}: {error}", path.display()) })
 }

@@ -136,9 +136,10 @@ fn store_detail(error: &LogError) -> &'static str {
 /// Paths of this machine stay in the log.
 fn proof_detail(error: &ProofError) -> &'static str {
     match error {
-        ProofError::Truncated { .. } | ProofError::Fork { .. } | ProofError::Damaged { .. } => {
-            "the log is not the one that was signed; an auditor's check says where it differs"
-        }
+        ProofError::Truncated { .. }
+        | ProofError::Fork { .. }
+        | ProofError::Damaged { .. }
+        | ProofError::Lost { .. } => "the log is not the one that was signed; an auditor's check says where it differs",
         ProofError::Note { .. } => "a checkpoint is not signed by the key of this log, or the key cannot be used",
         ProofError::File { .. } | ProofError::Random(_) | ProofError::Log(_) => {
             "the files of the proof cannot be used now; report the request id"
@@ -150,9 +151,10 @@ fn proof_status(error: &ProofError) -> StatusCode {
     match error {
         ProofError::Note { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         ProofError::File { .. } | ProofError::Random(_) | ProofError::Log(_) => StatusCode::SERVICE_UNAVAILABLE,
-        ProofError::Truncated { .. } | ProofError::Fork { .. } | ProofError::Damaged { .. } => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        ProofError::Truncated { .. }
+        | ProofError::Fork { .. }
+        | ProofError::Damaged { .. }
+        | ProofError::Lost { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::event::Event;
+use crate::event::{Event, plain};
 use crate::note::{self, Key};
 use crate::sections::{FORMAT, Section, split, unseal};
-use crate::{Hash, Or as _, Rejected, reject, tree};
+use crate::{Hash, Or as _, Rejected, json, reject, tree};
 
 /// The types of the events whose texts are documents, with where the text stands.
 const DOCUMENTS: [(&str, &str); 2] =
@@ -73,7 +73,7 @@ pub fn verify_body(body: &[u8], key: &Key) -> Result<Accepted, Rejected> {
 fn read_events(section: &Section<'_>, size: u64) -> Result<Vec<Event>, Rejected> {
     let mut events: Vec<Event> = Vec::with_capacity(section.lines.len());
     for line in &section.lines {
-        let event = Event::read(&serde_json::from_str(line).or_reject("an event is no JSON")?)?;
+        let event = Event::read(&json::read(line.as_bytes())?)?;
         let after = events.last().map_or(0, |last| last.position);
         if event.position <= after || event.position > size {
             return reject(format!("event {} is out of order", event.position));
@@ -100,7 +100,6 @@ fn check_streams(events: &[Event]) -> Result<usize, Rejected> {
 }
 
 fn check_index(index: &Section<'_>, events: &[Event]) -> Result<(), Rejected> {
-    let plain = |text: &str| text.replace(char::is_control, "\u{fffd}");
     let line = |event: &Event| {
         let (actor, kind, stream) = (plain(&event.actor), plain(&event.kind), plain(&event.stream));
         format!("{}\t{}\t{actor}\t{kind}\t{stream}", event.position, event.beijing())
@@ -116,7 +115,7 @@ fn check_documents(documents: &[Section<'_>], events: &[Event]) -> Result<(), Re
     let mut queued = events.iter().filter_map(|event| Some((event, place(event)?)));
     for document in documents {
         let (event, place) = queued.next().or_reject("a document belongs to no event")?;
-        let payload: Value = serde_json::from_str(&event.payload).or_reject("a payload is no JSON")?;
+        let payload = json::read(event.payload.as_bytes())?;
         let text = payload.pointer(place).and_then(Value::as_str).or_reject("a mail has no text")?;
         if document.name != format!("document {}", event.position) || document.lines.join("\n") != text {
             return reject(format!("the document of event {} is not its text", event.position));

@@ -3,8 +3,9 @@
 use std::io::Read as _;
 use std::process::ExitCode;
 
+use crate::event::plain;
 use crate::note::{Key, hash_text};
-use crate::{Or as _, Rejected, bundle, continuation, reject, single};
+use crate::{Or as _, Rejected, bundle, continuation, json, reject, single};
 
 /// Largest file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -40,14 +41,18 @@ fn check(file: &str, key: &str) -> Result<String, Rejected> {
     let key = Key::parse(key)?;
     let bytes = read(file)?;
     if bytes.starts_with(b"{") {
-        if serde_json::from_slice(&bytes).is_ok_and(|value: serde_json::Value| value["format"] == continuation::FORMAT)
-        {
+        if json::read(&bytes)?["format"] == continuation::FORMAT {
             let (old, size) = continuation::verify(&bytes, &key)?;
             return Ok(format!("the {size} events of {} begin with the {old} of the older checkpoint", key.name));
         }
         let event = single::verify(&bytes, &key)?;
+        let what = [&event.kind, &event.stream, &event.actor, &event.payload].map(|text| plain(text));
+        let [kind, stream, actor, payload] = what;
         let (position, at) = (event.position, event.beijing());
-        return Ok(format!("event {position} of {}, {} on {}, recorded {at}", key.name, event.kind, event.stream));
+        return Ok(format!(
+            "event {position} of {}, {kind} on {stream}, recorded {at} by {actor}:\n{payload}",
+            key.name
+        ));
     }
     let accepted = bundle::verify(&bytes, &key)?;
     let bundle::Accepted { about, events, streams, documents, size, root } = accepted;

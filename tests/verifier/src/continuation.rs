@@ -1,23 +1,25 @@
 //! The check that one checkpoint continues another: a JSON object with both and the proof of consistency.
 
-use serde_json::Value;
-
 use crate::note::Key;
 use crate::single::{hashes, note_lines};
-use crate::{Or as _, Rejected, reject, tree};
+use crate::{Rejected, json, reject, tree};
 
 /// The format, and its version.
 pub const FORMAT: &str = "bishui-continuation/1";
+/// Its fields, all of them.
+const FIELDS: [&str; 5] = ["format", "key", "old", "checkpoint", "proof"];
 
 /// Checks that the log of the older checkpoint is the beginning of that of the newer one; gives their sizes.
 ///
 /// # Errors
 /// The first thing that does not hold.
-pub fn verify(json: &[u8], key: &Key) -> Result<(u64, u64), Rejected> {
-    let value: Value = serde_json::from_slice(json).or_reject("the proof is no JSON")?;
+pub fn verify(proof: &[u8], key: &Key) -> Result<(u64, u64), Rejected> {
+    let value = json::read(proof)?;
+    let value = json::fields(&value, &FIELDS)?;
     if value["format"] != FORMAT {
         return reject("no proof of this format");
     }
+    key.is_named(value["key"].as_str())?;
     let (old, old_root) = key.checkpoint(&note_lines(&value["old"])?)?;
     let (size, root) = key.checkpoint(&note_lines(&value["checkpoint"])?)?;
     let proof = hashes(&value["proof"])?;

@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::tree;
-use crate::{Hash, Or as _, Rejected, reject};
+use crate::{Hash, Or as _, Rejected, json, reject, tree};
 
 /// The fields of an event, all of them.
 const FIELDS: [&str; 15] = [
@@ -51,10 +50,7 @@ impl Event {
     /// # Errors
     /// A field is missing, too many, or of another form.
     pub fn read(value: &Value) -> Result<Self, Rejected> {
-        let fields = value.as_object().or_reject("an event is an object")?;
-        if fields.len() != FIELDS.len() || !FIELDS.iter().all(|name| fields.contains_key(*name)) {
-            return reject("an event has not the fields of an event");
-        }
+        let fields = json::fields(value, &FIELDS).map_err(|Rejected(why)| Rejected(format!("an event: {why}")))?;
         Ok(Self {
             position: number(fields, "position")?,
             stream: text(fields, "stream")?.to_owned(),
@@ -74,6 +70,11 @@ impl Event {
         let (year, month, date) = civil(day);
         format!("{year:04}-{month:02}-{date:02} {:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
     }
+}
+
+/// Text for people: whatever could break the line or a field of it is replaced.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// The date of a day counted from 1970-01-01, in eras of 400 years that begin on 1 March.

@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod command;
 pub mod continuation;
 pub mod event;
+mod json;
 pub mod note;
 pub mod sections;
 pub mod single;

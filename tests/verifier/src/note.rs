@@ -37,6 +37,15 @@ impl Key {
         Ok(Self { name: name.to_owned(), hash: own, public: key })
     }
 
+    /// Checks that evidence names this key.
+    ///
+    /// # Errors
+    /// It names another, or none.
+    pub fn is_named(&self, text: Option<&str>) -> Result<(), Rejected> {
+        let named = Self::parse(text.or_reject("no key is named")?)?;
+        if named == *self { Ok(()) } else { reject("another key is named") }
+    }
+
     /// The text of a note of these lines, which is signed by this key and has no other signature.
     ///
     /// # Errors
@@ -64,8 +73,12 @@ impl Key {
         if lines.next() != Some(&self.name) {
             return reject("the checkpoint is of another log");
         }
-        let size = lines.next().and_then(|size| size.parse().ok()).or_reject("the checkpoint has no size")?;
-        Ok((size, hash(lines.next().or_reject("the checkpoint has no root")?)?))
+        let size = lines.next().or_reject("the checkpoint has no size")?;
+        let number: u64 = size.parse().or_reject("the checkpoint has no size")?;
+        if number.to_string() != size {
+            return reject("the checkpoint's size is not in its form");
+        }
+        Ok((number, hash(lines.next().or_reject("the checkpoint has no root")?)?))
     }
 }
 

@@ -4,20 +4,24 @@ use serde_json::Value;
 
 use crate::event::Event;
 use crate::note::{self, Key};
-use crate::{Hash, Or as _, Rejected, reject, tree};
+use crate::{Hash, Or as _, Rejected, json, reject, tree};
 
 /// The format, and its version.
 pub const FORMAT: &str = "bishui-proof/1";
+/// Its fields, all of them.
+const FIELDS: [&str; 5] = ["format", "key", "checkpoint", "event", "proof"];
 
 /// Checks the proof of one event against the key of its log, and gives the event.
 ///
 /// # Errors
 /// The first thing that does not hold.
-pub fn verify(json: &[u8], key: &Key) -> Result<Event, Rejected> {
-    let value: Value = serde_json::from_slice(json).or_reject("the proof is no JSON")?;
+pub fn verify(proof: &[u8], key: &Key) -> Result<Event, Rejected> {
+    let value = json::read(proof)?;
+    let value = json::fields(&value, &FIELDS)?;
     if value["format"] != FORMAT {
         return reject("no proof of this format");
     }
+    key.is_named(value["key"].as_str())?;
     let (size, root) = key.checkpoint(&note_lines(&value["checkpoint"])?)?;
     let event = Event::read(&value["event"])?;
     let index = event.position.checked_sub(1).or_reject("positions count from 1")?;

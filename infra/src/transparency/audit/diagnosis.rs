@@ -9,8 +9,12 @@ use crate::event_log::{EventLog, EventRef, Position, Recorded, StreamVersion};
 
 /// Events after the first difference among which its other half is looked for.
 const WINDOW: usize = 1_024;
-/// Most events put in or taken out together that are told from a change.
+/// Most events put in or taken out together for which every version and place is tried that the next may have had.
 const SHIFT_MAX: u64 = 16;
+/// Events that are tried at their own versions and places where more were put in or taken out, and the largest payload
+/// of those: an event is hashed up to `WINDOW` times.
+const FOLLOWERS: usize = 64;
+const FOLLOWER_BYTES_MAX: usize = 4_096;
 
 /// What became of the event at `position`, the first whose stored hash is another.
 pub(super) async fn diagnose(log: &dyn EventLog, tiles: &Tiles, position: Position) -> Result<How, ProofError> {
@@ -28,6 +32,7 @@ pub(super) async fn diagnose(log: &dyn EventLog, tiles: &Tiles, position: Positi
     Ok(swapped(&events, &stored)
         .or_else(|| removed(&events, &stored))
         .or_else(|| inserted(&events, &stored))
+        .or_else(|| many(&events, &stored))
         .unwrap_or(How::Changed))
 }
 
@@ -81,4 +86,21 @@ fn inserted(events: &[Recorded], stored: &[Hash]) -> Option<How> {
     shifts
         .find(|(shift, event)| shifted(event, *shift, true).any(|was| was == *was_here))
         .map(|(count, _)| How::Inserted { count })
+}
+
+/// More events than are tried above: the streams and batches of most that follow have lost or gained nothing, so that
+/// only their positions are others.
+fn many(events: &[Recorded], stored: &[Hash]) -> Option<How> {
+    let was = |(event, hash): (&Recorded, &Hash), position: u64| {
+        let event = EventRef { position: Position(position), ..event.into() };
+        event.payload.len() <= FOLLOWER_BYTES_MAX && leaf_hash(&event) == *hash
+    };
+    (0..WINDOW).zip(0..).skip_while(|(_, count)| *count <= SHIFT_MAX).find_map(|(at, count)| {
+        let mut further_on = events.iter().zip(stored.iter().skip(at)).take(FOLLOWERS);
+        if further_on.any(|pair| was(pair, pair.0.position.0 + count)) {
+            return Some(How::Removed { count });
+        }
+        let mut back = events.iter().skip(at).zip(stored).take(FOLLOWERS);
+        back.any(|pair| was(pair, pair.0.position.0.saturating_sub(count))).then_some(How::Inserted { count })
+    })
 }

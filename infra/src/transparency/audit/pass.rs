@@ -17,8 +17,10 @@ pub(super) struct Found {
     pub(super) head: TreeHead,
     /// The first place at which the log does not hang together.
     pub(super) order: Option<Difference>,
-    /// The first claim that the events do not have the root of.
+    /// A claim that the events do not have the root of: the first of this log's own, else the first that was given.
     pub(super) refuted: Option<Refuted>,
+    /// A claim that was given and is of another history than this log's own.
+    pub(super) forked: Option<Difference>,
     /// The first event whose stored hash is another.
     pub(super) differing: Option<Position>,
     /// Whether a stored hash of inner nodes is not the one that the stored leaf hashes give.
@@ -42,8 +44,9 @@ pub(super) struct Pass<'a> {
     /// Ascending by size; those before `next_claim` were compared.
     claims: Vec<&'a Claim>,
     next_claim: usize,
-    /// The largest size whose claims held.
-    agreed: u64,
+    /// The largest of this log's own claims that held. One that was given may be of another history, and tells nothing
+    /// of where this one went wrong.
+    agreed: Option<&'a Claim>,
     events: Frontier,
     versions: HashMap<Box<str>, u64>,
     batch: Option<(Uuid, u32)>,
@@ -51,8 +54,11 @@ pub(super) struct Pass<'a> {
     stored: Frontier,
     ahead: Vec<Hash>,
     order: Option<Difference>,
+    /// The first of this log's own claims that does not hold, and the first that was given and does not.
     refuted: Option<Refuted>,
+    given: Option<Refuted>,
     differing: Option<Position>,
+    inner_damaged: bool,
     failed: Option<ProofError>,
 }
 
@@ -67,7 +73,7 @@ impl<'a> Pass<'a> {
             tiles,
             claims,
             next_claim: 0,
-            agreed: 0,
+            agreed: None,
             events: Frontier::default(),
             versions: HashMap::new(),
             batch: None,
@@ -75,7 +81,9 @@ impl<'a> Pass<'a> {
             ahead: Vec::new(),
             order: None,
             refuted: None,
+            given: None,
             differing: None,
+            inner_damaged: false,
             failed: None,
         };
         pass.compare_claims();
@@ -139,26 +147,50 @@ impl<'a> Pass<'a> {
         if stored != leaf {
             self.differing.get_or_insert(Position(place + 1));
         }
-        self.stored.push(stored);
+        let mut completed = Vec::new();
+        self.stored.push_and_see(stored, |subtree, hash| {
+            if Tiles::stores(subtree) {
+                completed.push((subtree, hash));
+            }
+        });
+        for (subtree, hash) in completed {
+            self.inner_damaged |= self.tiles.stored(subtree)?.is_some_and(|stored| stored != hash);
+        }
         Ok(())
+    }
+
+    /// Events that this log's own claims have shown to be what they were.
+    fn agreed(&self) -> u64 {
+        self.agreed.map_or(0, |claim| claim.head.size)
     }
 
     /// Compares the claims over as many events as were read.
     fn compare_claims(&mut self) {
         let size = self.events.size();
-        while let Some(claim) = self.claims.get(self.next_claim).filter(|claim| claim.head.size == size) {
+        while let Some(&claim) = self.claims.get(self.next_claim).filter(|claim| claim.head.size == size) {
+            let agreed = self.agreed();
             self.next_claim += 1;
             if self.events.root() == claim.head.root {
-                self.agreed = size;
-            } else if self.refuted.is_none() {
-                self.refuted = Some(Refuted {
-                    first: Position(size.min(self.agreed + 1)),
-                    last: Position(size),
-                    checkpoint: claim.from.clone(),
-                    hashes_agree: self.stored.size() == size && self.stored.root() == claim.head.root,
-                });
+                self.agreed = if claim.own { Some(claim) } else { self.agreed };
+                continue;
             }
+            let (refuted, agreed) = if claim.own { (&mut self.refuted, agreed) } else { (&mut self.given, 0) };
+            refuted.get_or_insert_with(|| Refuted {
+                first: Position(size.min(agreed + 1)),
+                last: Position(size),
+                checkpoint: claim.from.clone(),
+                hashes_agree: self.stored.size() == size && self.stored.root() == claim.head.root,
+            });
         }
+    }
+
+    /// The claim that was given and does not hold is of another history where one of this log's own holds that covers as
+    /// much: both were signed.
+    fn forked(&self) -> Option<Difference> {
+        let given = self.given.as_ref()?;
+        let own = self.agreed.filter(|own| own.head.size >= given.last.0)?;
+        let (checkpoint, own) = (given.checkpoint.clone(), own.from.clone());
+        Some(Difference::Fork { size: given.last.0, checkpoint, own })
     }
 
     pub(super) fn finish(mut self) -> Result<Found, ProofError> {
@@ -174,16 +206,18 @@ impl<'a> Pass<'a> {
             covered: claim.head.size,
             checkpoint: claim.from.clone(),
         });
-        let inner_damaged = self.tiles.root(self.stored.size())? != self.stored.root();
-        let Self { order, refuted, differing, .. } = self;
-        Ok(Found { head, order, refuted, differing, inner_damaged, truncated })
+        let forked = self.forked();
+        let Self { order, refuted, given, differing, inner_damaged, .. } = self;
+        let refuted = refuted.or(given.filter(|_| forked.is_none()));
+        Ok(Found { head, order, refuted, forked, differing, inner_damaged, truncated })
     }
 
     /// An event that differs may stand before the end of the log and after the last checkpoint that the log reaches:
     /// then the stored hashes are compared with the first checkpoint beyond the end.
     fn compare_beyond(&mut self) -> Result<(), ProofError> {
-        let Some(claim) = self.claims.get(self.next_claim).filter(|_| self.refuted.is_none()) else { return Ok(()) };
-        if self.differing.is_none_or(|position| position.0 <= self.agreed) {
+        let none_refuted = self.refuted.is_none() && self.given.is_none();
+        let Some(claim) = self.claims.get(self.next_claim).filter(|_| none_refuted) else { return Ok(()) };
+        if self.differing.is_none_or(|position| position.0 <= self.agreed()) {
             return Ok(());
         }
         let mut stored = self.stored.clone();
@@ -192,7 +226,7 @@ impl<'a> Pass<'a> {
             self.tiles.leaves(stored.size())?.into_iter().take(within).for_each(|leaf| stored.push(leaf));
         }
         if stored.size() == claim.head.size && stored.root() == claim.head.root {
-            let (first, last) = (Position(self.agreed + 1), Position(self.events.size()));
+            let (first, last) = (Position(self.agreed() + 1), Position(self.events.size()));
             self.refuted = Some(Refuted { first, last, checkpoint: claim.from.clone(), hashes_agree: true });
         }
         Ok(())

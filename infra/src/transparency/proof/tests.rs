@@ -118,11 +118,17 @@ proptest! {
     #[test]
     fn a_joint_proof_gives_the_root_and_has_no_hash_to_spare(size in 1_u64..200, chosen in prop::collection::btree_set(0_u64..200, 0..40)) {
         let leaves = tree(size);
-        let chosen: Vec<u64> = chosen.into_iter().filter(|leaf| *leaf < size).collect();
-        let mut proof = made(joint(&chosen, size, source(&leaves))).into_iter();
-        let known: Vec<_> = chosen.iter().map(|leaf| (*leaf, leaves[usize::try_from(*leaf).unwrap()])).collect();
-        prop_assert_eq!(joined(&known, 0, size, &mut proof), Some(naive(&leaves)));
+        let chosen = chosen.into_iter().filter(|leaf| *leaf < size);
+        let mut known: Vec<_> = chosen.map(|leaf| (leaf, leaves[usize::try_from(leaf).unwrap()])).collect();
+        let (proof, root) = made(joint(&known, size, source(&leaves)));
+        prop_assert_eq!(root, naive(&leaves));
+        let mut proof = proof.into_iter();
+        prop_assert_eq!(joined(&known, 0, size, &mut proof), Some(root));
         prop_assert_eq!(proof.next(), None);
+        if let Some((_, hash)) = known.last_mut() {
+            hash[0] ^= 1;
+            prop_assert_ne!(made(joint(&known, size, source(&leaves))).1, root, "an altered leaf shows");
+        }
     }
 
     /// A large tree whose leaves are all the same: its subtrees need no leaves to be computed.
