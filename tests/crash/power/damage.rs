@@ -169,6 +169,19 @@ async fn a_repair_makes_the_index_again_and_cuts_damage_only_when_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_that_cannot_be_had_is_left_as_it_is() {
+    let (disk, directory) = (ForgetfulDisk::new(), tempfile::tempdir().unwrap());
+    write(open(&disk, directory.path()).unwrap(), 8, 2).await;
+    let held = std::fs::File::open(directory.path().join("index/db")).unwrap();
+    held.lock().unwrap();
+    let opened = open(&disk, directory.path()).map(drop);
+    assert!(matches!(opened, Err(LogError::Unavailable { .. })), "{opened:?}");
+    drop(held);
+    open(&disk, directory.path()).unwrap();
+    assert!(!directory.path().join("index.damaged-1").exists(), "it was not damaged");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_put_back_to_an_older_state_is_named() {
     let disk = ForgetfulDisk::new();
     let directory = tempfile::tempdir().unwrap();

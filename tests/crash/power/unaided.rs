@@ -120,6 +120,28 @@ async fn a_segment_that_lost_its_start_or_its_length_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_segment_of_one_group_without_its_header_is_named_where_no_crash_leaves_it_so() {
+    let (disk, directory) = (ForgetfulDisk::new(), tempfile::tempdir().unwrap());
+    open(&disk, directory.path()).unwrap().append(sized(1, 2, 600_000)).await.unwrap();
+    let segments = disk.files(".seg");
+    let headless = |disk: &ForgetfulDisk, zeros: usize| {
+        disk.damage(&segments[1], |bytes| bytes[..zeros].fill(0));
+        std::fs::remove_dir_all(directory.path().join("index")).unwrap();
+        open(disk, directory.path()).map(drop)
+    };
+    // Header and block share a sector, which is written whole.
+    let opened = headless(&disk.copy(), 32);
+    assert!(matches!(opened, Err(LogError::Corrupt { .. })), "{opened:?}");
+    // It is begun when the segment before it is on the disk.
+    let torn = disk.copy();
+    torn.damage(&segments[0], |bytes| bytes[100 * SECTOR..101 * SECTOR].fill(0));
+    let opened = headless(&torn, SECTOR);
+    assert!(matches!(opened, Err(LogError::Corrupt { .. })), "{opened:?}");
+    // This one may be a write that was cut short.
+    assert!(headless(&disk.copy(), SECTOR).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_found_at_an_opening_is_known_after_a_crash() {
     let store = Store::new().await;
     store.lose_index();
