@@ -31,6 +31,8 @@ pub(super) enum Upkeep {
 pub(super) fn run(store: &Arc<Store>, work: &Receiver<Upkeep>) {
     let mut ahead = 0;
     let mut head = store.head();
+    // What was tried to be noted: where that fails, it is not tried again for the same end.
+    let mut noted = head;
     loop {
         let filled = store.room.is_filled(ahead);
         match work.recv_timeout(if filled { REST } else { IDLE }) {
@@ -49,7 +51,9 @@ pub(super) fn run(store: &Arc<Store>, work: &Receiver<Upkeep>) {
                     continue;
                 }
                 if filled {
-                    note(&store.catalogue, head);
+                    if std::mem::replace(&mut noted, head) != head {
+                        note(&store.catalogue, head);
+                    }
                 } else if !made(ahead, &store.room.fill_one(ahead)) {
                     // It is asked for again with the next segment.
                     ahead = 0;
