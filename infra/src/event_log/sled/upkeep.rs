@@ -87,7 +87,10 @@ pub(super) fn note(catalogue: &Catalogue, head: Position) {
 pub(super) fn save(store: &Store, tail: Tail, index: Index) {
     let saved = tail.location().pack();
     if let Err(error) = store.catalogue.save(&tail, index) {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the index cannot be saved before a restart");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the index cannot be saved; sled may refuse whatever comes after a failed write until a restart"
+        );
         return;
     }
     store.index_mut().keys.retain(|_, location| location.pack() >= saved);
