@@ -50,9 +50,27 @@ fn a_damaged_journal_is_named_and_cut_only_when_loss_is_accepted() {
 }
 
 #[test]
-fn a_cut_segment_is_damage() {
+fn a_cut_segment_is_damage_also_when_its_loss_is_accepted() {
     let office = Office::published();
+    let head = office.head();
     let bytes = std::fs::read(segment(&office)).unwrap();
     std::fs::write(segment(&office), &bytes[..bytes.len() / 2]).unwrap();
     office.run(["doctor"]).exits(3).says(&["it was cut"]);
+    let mut command = office.command(["repair", "--accept-loss", "--json"]);
+    let repaired = crate::office::run(&mut command).exits(3).json();
+    assert!(repaired["damage"].as_str().is_some_and(|damage| damage.contains("was cut after")), "{repaired}");
+    assert_eq!(repaired["events"].as_u64().unwrap() + repaired["lost"].as_u64().unwrap(), head);
+}
+
+#[test]
+fn events_that_only_the_index_knows_of_are_counted_as_lost() {
+    let office = Office::published();
+    let head = office.head();
+    let mut bytes = std::fs::read(segment(&office)).unwrap();
+    bytes[512..].fill(0);
+    std::fs::write(segment(&office), bytes).unwrap();
+    office.run(["repair"]).exits(1).says(&["were acknowledged"]);
+    let mut command = office.command(["repair", "--accept-loss", "--json"]);
+    let repaired = crate::office::run(&mut command).exits(3).json();
+    assert_eq!(repaired, serde_json::json!({ "events": 0, "lost": head, "damage": null }));
 }

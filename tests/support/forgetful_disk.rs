@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -51,6 +52,8 @@ struct Content {
     durable: Vec<u8>,
     /// First bytes of sectors written since the last sync.
     dirty: std::collections::BTreeSet<usize>,
+    /// Bytes that cannot be read until they are written again.
+    unreadable: Range<usize>,
 }
 
 impl Content {
@@ -186,6 +189,13 @@ impl ForgetfulDisk {
         content.durable.clone_from(&content.now);
     }
 
+    /// Lets no one read these bytes of a file until they are written again.
+    pub fn wear_out(&self, path: &Path, bytes: Range<usize>) {
+        let mut state = self.state();
+        let file = state.names[path];
+        state.files[file].unreadable = bytes;
+    }
+
     /// Removes a file as no program did.
     pub fn lose(&self, path: &Path) {
         let mut state = self.state();
@@ -272,9 +282,12 @@ impl Disk for ForgetfulDisk {
 impl DiskFile for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.disk.state();
-        let content = &state.files[self.file].now;
+        let Content { now: content, unreadable, .. } = &state.files[self.file];
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
         let length = buffer.len().min(content.len() - start);
+        if start < unreadable.end && unreadable.start < start + length {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         buffer[..length].copy_from_slice(&content[start..start + length]);
         Ok(length)
     }
@@ -290,6 +303,9 @@ impl DiskFile for OpenFile {
             content.now.resize(end, 0);
         }
         content.now[start..end].copy_from_slice(bytes);
+        if start <= content.unreadable.start && content.unreadable.end <= end {
+            content.unreadable = 0..0;
+        }
         content.dirty.extend((start / SECTOR_BYTES * SECTOR_BYTES..end).step_by(SECTOR_BYTES));
         if goes { Err(went_off()) } else { Ok(()) }
     }

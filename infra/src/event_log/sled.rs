@@ -39,6 +39,8 @@ mod block;
 mod catalogue;
 mod chain;
 mod check;
+mod dropped;
+mod entries;
 mod index;
 mod location;
 mod open;
@@ -52,11 +54,12 @@ mod segment;
 mod snapshot;
 mod streams;
 mod tail;
+mod torn;
 mod upkeep;
 mod wire;
 mod writer;
 
-pub use repair::{Repaired, repair};
+pub use repair::{Repaired, repair, repair_on};
 
 /// The open store: what its writer and its readers share.
 struct Store {

@@ -25,17 +25,20 @@ pub(super) async fn run(cli: &Cli, accept_loss: bool, output: &Output) -> Result
     let waiting = output.spinner("reading the whole store");
     let repaired = tokio::task::spawn_blocking(move || repair(&path, accept_loss)).await;
     waiting.finish_and_clear();
-    let Repaired { head, acknowledged, damage } =
+    let Repaired { head, lost, damage } =
         repaired.map_err(|error| OfficeError::Input { what: error.to_string() })??;
-    let lost = acknowledged.0.saturating_sub(head.0);
+    let sound = damage.is_none() && lost == 0;
     output.show(&json!({ "events": head, "lost": lost, "damage": damage }), |output, _| {
-        output.line(format_args!("the store is sound: {head} events"));
+        let again = if sound { "" } else { " again" };
+        output.line(format_args!("the store is sound{again}: {head} events"));
         if let Some(damage) = &damage {
-            output.line(format_args!("what was damaged is in `dropped` beside the journal: {damage}"));
+            output.line(format_args!(
+                "it was damaged, and what was taken out is in `dropped` beside the journal: {damage}"
+            ));
         }
         if lost > 0 {
-            output.line(format_args!("{lost} acknowledged events after it are lost: restore them from a backup"));
+            output.line(format_args!("{lost} events after them are lost: restore them from a backup"));
         }
     });
-    Ok(if damage.is_none() { ExitCode::SUCCESS } else { ExitCode::from(exit::DIFFERENCE) })
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(exit::DIFFERENCE) })
 }

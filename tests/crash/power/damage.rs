@@ -159,12 +159,26 @@ async fn a_repair_makes_the_index_again_and_cuts_damage_only_when_told() {
     assert!(matches!(&refused, Err(LogError::Corrupt { what }) if what.contains("can be kept")), "{refused:?}");
     assert!(matches!(SledLog::open(directory.path()).map(drop), Err(LogError::Corrupt { .. })));
     let repaired = repair(directory.path(), true).unwrap();
-    assert!(repaired.damage.is_some() && repaired.head.0 < repaired.acknowledged.0, "{repaired:?}");
+    let lost = events.len() as u64 - repaired.head.0;
+    assert!(repaired.damage.is_some() && lost > 0 && repaired.lost == lost, "{repaired:?}");
     let log = SledLog::open(directory.path()).unwrap();
     let kept = log.read_all(Position(0), usize::MAX).await.unwrap();
     assert_eq!(kept[..], events[..kept.len()]);
     assert_eq!(kept.len() as u64, repaired.head.0);
     assert!(!write(log, 6, 2).await.is_empty(), "it takes writes again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_that_cannot_be_had_is_left_as_it_is() {
+    let (disk, directory) = (ForgetfulDisk::new(), tempfile::tempdir().unwrap());
+    write(open(&disk, directory.path()).unwrap(), 8, 2).await;
+    let held = std::fs::File::open(directory.path().join("index/db")).unwrap();
+    held.lock().unwrap();
+    let opened = open(&disk, directory.path()).map(drop);
+    assert!(matches!(opened, Err(LogError::Unavailable { .. })), "{opened:?}");
+    drop(held);
+    open(&disk, directory.path()).unwrap();
+    assert!(!directory.path().join("index.damaged-1").exists(), "it was not damaged");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

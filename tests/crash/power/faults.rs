@@ -91,19 +91,20 @@ async fn a_full_disk_is_an_error_and_room_makes_it_work_again() {
 
 /// A batch that no segment that is there has room for.
 pub(crate) fn large() -> Batch {
-    let event = NewEvent { kind: "own.written".into(), schema: 1, payload: "x".repeat(1 << 20) };
-    one_stream(u128::MAX, "large", vec![event; 20])
+    sized(u128::MAX, 20, 1 << 20)
 }
 
 /// A batch of one small event.
 pub(crate) fn tiny(number: u128) -> Batch {
-    one_stream(number, "tiny", vec![NewEvent { kind: "own.written".into(), schema: 1, payload: "{}".into() }])
+    sized(number, 1, 2)
 }
 
-fn one_stream(id: u128, stream: &str, events: Vec<NewEvent>) -> Batch {
-    let stream = StreamId::new("own", stream);
+/// A batch of events of `bytes` bytes each.
+pub(crate) fn sized(number: u128, events: usize, bytes: usize) -> Batch {
+    let event = NewEvent { kind: "own.written".into(), schema: 1, payload: "x".repeat(bytes) };
+    let (stream, events) = (StreamId::new("own", "sized"), vec![event; events]);
     Batch {
-        id: Uuid::from_u128(id),
+        id: Uuid::from_u128(number),
         recorded_at: "2026-03-05T08:30:00Z".parse().unwrap(),
         actor: "bureau".into(),
         causation: None,

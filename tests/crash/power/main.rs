@@ -16,6 +16,8 @@ use bishui_tests::forgetful_disk::ForgetfulDisk;
 mod damage;
 mod faults;
 mod loss;
+mod repairs;
+mod unaided;
 mod work;
 
 /// The log in `path` with its journal on `disk`.

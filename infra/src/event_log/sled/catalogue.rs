@@ -8,12 +8,14 @@ use std::io;
 use std::ops::RangeBounds;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::sled::{Batch, Db, Tree};
 
 use super::index::Index;
 use super::location::Location;
+use super::reader::UNREADABLE;
 use super::snapshot;
 use super::streams::NameHash;
 use super::tail::Tail;
@@ -40,14 +42,15 @@ pub(super) struct Catalogue {
     db: Db,
     keys: Tree,
     path: PathBuf,
+    /// The position up to which the log is known here to have been acknowledged.
+    acknowledged: AtomicU64,
 }
 
 impl Catalogue {
-    /// Opens or makes the directory. One that sled refuses is set aside, and a new one is made.
+    /// Opens or makes the directory. One that is damaged is set aside, and a new one is made.
     pub(super) fn open(path: &Path) -> Result<Self, LogError> {
         match Self::try_open(path) {
-            Ok(catalogue) => Ok(catalogue),
-            Err(error) => {
+            Err(error @ LogError::Corrupt { .. }) => {
                 let aside =
                     set_aside(path).map_err(|cause| super::unavailable("setting the index aside".into(), cause))?;
                 tracing::warn!(
@@ -57,19 +60,36 @@ impl Catalogue {
                 );
                 Self::try_open(path)
             }
+            opened => opened,
         }
     }
 
     fn try_open(path: &Path) -> Result<Self, LogError> {
         let db = open_sled(path)?;
         let keys = guard(|| db.open_tree("keys"))?;
-        Ok(Self { db, keys, path: path.to_owned() })
+        let stored = guard(|| db.get(ACKNOWLEDGED))?;
+        let acknowledged = stored.and_then(|value| value.as_ref().try_into().ok().map(u64::from_be_bytes));
+        Ok(Self { db, keys, path: path.to_owned(), acknowledged: acknowledged.unwrap_or_default().into() })
     }
 
     /// The newest snapshot; none when there is none that can be read.
     pub(super) fn snapshot(&self) -> Option<(Tail, Index)> {
-        let current = guard(|| self.db.get(CURRENT)).ok()??;
-        let (generation, checksum) = split(&current)?;
+        let current = match guard(|| self.db.get(CURRENT)) {
+            Ok(current) => current?,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the saved index cannot be looked up");
+                return None;
+            }
+        };
+        let snapshot = self.read_snapshot(&current);
+        if snapshot.is_none() {
+            tracing::warn!("the saved index is damaged, and is made again from the journal");
+        }
+        snapshot
+    }
+
+    fn read_snapshot(&self, current: &[u8]) -> Option<(Tail, Index)> {
+        let (generation, checksum) = split(current)?;
         let parts = || self.db.scan_prefix(prefix(generation)).values().collect::<Result<Vec<_>, _>>();
         let bytes = guard(parts).ok()?.concat();
         if u64::from(crc32fast::hash(&bytes)) != checksum {
@@ -80,15 +100,18 @@ impl Catalogue {
 
     /// The position up to which the log was surely acknowledged.
     pub(super) fn acknowledged(&self) -> Position {
-        let stored = guard(|| self.db.get(ACKNOWLEDGED)).ok().flatten();
-        let number = stored.and_then(|value| value.as_ref().try_into().ok().map(u64::from_be_bytes));
-        Position(number.unwrap_or_default())
+        Position(self.acknowledged.load(Ordering::Acquire))
     }
 
-    /// Keeps that the log was acknowledged up to `position`; durable.
+    /// Keeps that the log was acknowledged up to `position`, unless it is known to have been further; durable.
     pub(super) fn acknowledge(&self, position: Position) -> Result<(), LogError> {
+        if position <= self.acknowledged() {
+            return Ok(());
+        }
         guard(|| self.db.insert(ACKNOWLEDGED, &position.0.to_be_bytes()))?;
-        self.sync()
+        self.sync()?;
+        self.acknowledged.store(position.0, Ordering::Release);
+        Ok(())
     }
 
     /// Takes keys, then a snapshot that has them no more.
@@ -104,8 +127,8 @@ impl Catalogue {
         self.sync()?;
         let entry = [generation.to_be_bytes(), checksum.to_be_bytes()].concat();
         guard(|| self.db.insert(CURRENT, entry))?;
-        guard(|| self.db.insert(ACKNOWLEDGED, &tail.head.0.to_be_bytes()))?;
         self.sync()?;
+        self.acknowledge(tail.head)?;
         self.remove_parts(prefix(0)..prefix(generation))
     }
 
@@ -138,7 +161,7 @@ impl Catalogue {
 
     /// Removes the parts of other snapshots.
     fn remove_parts(&self, keys: impl RangeBounds<[u8; 9]>) -> Result<(), LogError> {
-        let mut keys = self.db.range(keys).keys();
+        let mut keys = guard(|| Ok(self.db.range(keys).keys()))?;
         loop {
             let some = guard(|| keys.by_ref().take(BATCH_KEYS).collect::<Result<Vec<_>, _>>())?;
             if some.is_empty() {
@@ -176,8 +199,9 @@ impl Catalogue {
 
     /// Every key here and its place.
     pub(super) fn keys(&self) -> impl Iterator<Item = Result<(NameHash, Location), LogError>> {
-        self.keys.iter().map(|entry| {
-            let (key, value) = entry.map_err(failed)?;
+        let mut entries = self.keys.iter();
+        std::iter::from_fn(move || guard(|| entries.next().transpose()).transpose()).map(|entry| {
+            let (key, value) = entry?;
             let key = key.as_ref().try_into().map(u128::from_be_bytes);
             let place = value.as_ref().try_into().map(u64::from_be_bytes);
             match (key, place) {
@@ -218,7 +242,20 @@ fn guard<T>(ask: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, LogErro
     outcome.map_err(|_| LogError::Corrupt { what: "sled gave up on the index".into() })?.map_err(failed)
 }
 
+/// An index that is damaged is to be made again; one that the machine keeps from being used is to be kept.
 fn failed(error: ::sled::Error) -> LogError {
+    use ::sled::Error::{CollectionNotFound, Corruption, Io, ReportableBug, Unsupported};
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    let damaged = match &error {
+        Io(error) => {
+            let content = matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof);
+            content || error.raw_os_error() == Some(UNREADABLE)
+        }
+        CollectionNotFound(_) | Corruption { .. } | ReportableBug(_) | Unsupported(_) => true,
+    };
+    if damaged {
+        return LogError::Corrupt { what: format!("the index in sled: {error}") };
+    }
     LogError::Unavailable { what: "using the index in sled".into(), source: Some(Box::new(error)) }
 }
 

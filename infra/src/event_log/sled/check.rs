@@ -5,8 +5,9 @@
 use std::collections::HashMap;
 
 use super::Store;
-use super::block::{Block, Entry, Item, Link, skip_levels};
+use super::block::Block;
 use super::chain::Chain;
+use super::entries::{Entry, Item, Link, skip_levels};
 use super::location::Location;
 use super::reader::Pass;
 use super::recovery::{check_segment, rest_is_zero};
@@ -139,14 +140,7 @@ impl Seen {
         if u32::from(place) != block.header.events {
             return Err(wrong("its events are not as many as it says"));
         }
-        let length = u32::try_from(block.header.block_bytes()).expect("a block fits a segment");
-        self.tail = Tail {
-            segment: location.segment(),
-            offset: location.offset() + length,
-            previous: block.header.checksum,
-            chain: self.tail.chain,
-            head: block.header.last(),
-        };
+        self.tail = self.tail.after(block);
         Ok(())
     }
 

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::block::{Block, Item};
+use super::block::Block;
+use super::entries::Item;
 use super::location::Location;
 use super::streams::{AllStreams, NameHash, Streams, name_hash};
 use crate::event_log::{LogError, Position};

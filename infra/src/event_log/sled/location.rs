@@ -1,5 +1,7 @@
 //! Where an event stands in the journal: segment, offset of its block there, and its place in the block.
 
+use crate::event_log::LogError;
+
 /// A location packed into 64 bits: 20 for the segment, 32 for the offset, 12 for the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Location(u64);
@@ -31,6 +33,11 @@ impl Location {
     /// Place of the event in its block.
     pub(super) fn place(self) -> u16 {
         u16::try_from(self.0 & u64::from(BLOCK_EVENTS_MAX)).expect("12 bits")
+    }
+
+    /// The error where a block should be and is none.
+    pub(super) fn no_block(self) -> LogError {
+        LogError::Corrupt { what: format!("segment {} at {}: there is no whole block", self.segment(), self.offset()) }
     }
 
     /// The packed form.

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::catalogue::{Catalogue, set_aside};
+use super::dropped::{Remains, drop_remains};
 use super::index::Index;
 use super::reader::{Pass, Reader};
-use super::recovery::{Remains, Scan, Segments, check_acknowledged, drop_remains};
+use super::recovery::{Scan, Segments, check_acknowledged};
 use super::room::Room;
 use super::tail::Tail;
+use super::upkeep::note;
 use super::{Store, lock, unavailable};
 use crate::disk::Disk;
 use crate::event_log::LogError;
@@ -32,10 +34,6 @@ impl Places<'_> {
     pub(super) fn index(&self) -> std::path::PathBuf {
         self.store.join("index")
     }
-
-    pub(super) fn dropped(&self) -> std::path::PathBuf {
-        self.store.join("dropped")
-    }
 }
 
 /// An opened store, the end of its journal, and the segment in which its index was saved.
@@ -50,12 +48,7 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     let name = path.display();
     std::fs::create_dir_all(path).map_err(|error| unavailable(format!("creating the store at {name}"), error))?;
     let lock = lock(path)?;
-    if path.join("db").exists() {
-        let what = format!(
-            "{name} holds its events in sled itself, as a program before this one made it: use that program to read it"
-        );
-        return Err(LogError::Unavailable { what, source: None });
-    }
+    refuse_older(path)?;
     let places = Places { store: path };
     let reader = Arc::new(Reader::new(Arc::clone(disk), &places.journal()));
     let segments = Segments::find(&reader)?;
@@ -63,7 +56,7 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     let mut catalogue = Catalogue::open(&places.index())?;
     let acknowledged = catalogue.acknowledged();
     let found = match read(&reader, &segments, &catalogue) {
-        Err(Failure::Index(error)) => {
+        Err(Failure::Index(error @ LogError::Corrupt { .. })) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "the index cannot be used and is made again");
             drop(catalogue);
             set_index_aside(path)?;
@@ -79,13 +72,27 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     check_acknowledged(&tail, acknowledged)?;
     scan.make_durable()?;
     if let Some(remains) = &remains {
-        drop_rest(&reader, &tail, remains, &places)?;
+        drop_rest(&reader, &tail, remains)?;
     }
+    // The end is on the disk now: where it is damaged after a crash, the next opening is to know that it was there.
+    note(&catalogue, tail.head);
     let head = watch::Sender::new(tail.head);
     let index = RwLock::new(index);
     let room = Arc::new(Room::after(tail.segment, Arc::clone(&reader)));
     let (leases, saving) = (Mutex::default(), AtomicBool::new(false));
     Ok(Opened { store: Store { reader, catalogue, index, leases, head, room, saving, _lock: lock }, tail, saved })
+}
+
+/// Refuses the directory of a store that has no journal.
+pub(super) fn refuse_older(path: &Path) -> Result<(), LogError> {
+    if !path.join("db").exists() {
+        return Ok(());
+    }
+    let what = format!(
+        "{} holds its events in sled itself, as a program before this one made it: use that program to read it",
+        path.display()
+    );
+    Err(LogError::Unavailable { what, source: None })
 }
 
 /// What was read of a journal.
@@ -107,13 +114,18 @@ enum Failure {
 
 /// The index up to the journal's end, from the snapshot on or, where that does not lead there, from the start.
 fn read<'a>(reader: &'a Reader, segments: &'a Segments, catalogue: &Catalogue) -> Result<Found<'a>, Failure> {
-    if let Some((start, mut index)) = catalogue.snapshot()
-        && start.segment <= segments.last
-        && leads_to_its_end(reader, &start, &index).map_err(Failure::Journal)?
-    {
-        let mut scan = Scan::new(reader, segments, start);
-        if let Ok(remains) = run(&mut scan, &mut index, catalogue) {
-            return Ok(Found { saved: start.segment, index, scan, remains });
+    if let Some((start, mut index)) = catalogue.snapshot() {
+        if start.segment <= segments.last && leads_to_its_end(reader, &start, &index).map_err(Failure::Journal)? {
+            let mut scan = Scan::new(reader, segments, start);
+            match run(&mut scan, &mut index, catalogue) {
+                Ok(remains) => return Ok(Found { saved: start.segment, index, scan, remains }),
+                Err(Failure::Index(error) | Failure::Journal(error)) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the journal cannot be read on from where the index was saved, and is read from its start"
+                ),
+            }
+        } else {
+            tracing::warn!("the journal does not lead to where the index was saved, and is read from its start");
         }
     }
     catalogue.forget().map_err(Failure::Index)?;
@@ -148,14 +160,14 @@ fn leads_to_its_end(reader: &Reader, end: &Tail, index: &Index) -> Result<bool, 
     Ok(pass.location() == end.location() && last == Some((end.previous, end.head)))
 }
 
-fn drop_rest(reader: &Reader, tail: &Tail, remains: &Remains, places: &Places<'_>) -> Result<(), LogError> {
+fn drop_rest(reader: &Reader, tail: &Tail, remains: &Remains) -> Result<(), LogError> {
     tracing::warn!(
         head = %tail.head,
         segment = remains.from.segment(),
         offset = remains.from.offset(),
         "dropped the beginning of a write that was cut short and never acknowledged"
     );
-    let dropped = drop_remains(reader, remains, &places.dropped());
+    let dropped = drop_remains(reader, remains).map(drop);
     dropped.map_err(|error| unavailable("dropping the beginning of a write".into(), error))
 }
 

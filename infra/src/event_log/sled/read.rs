@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Store;
-use super::block::{Entry, Item, Link, skip_levels};
+use super::entries::{Entry, Item, Link, skip_levels};
 use super::location::Location;
 use super::reader::{Pass, Reader};
 use super::streams::{Head, name_hash};
@@ -32,10 +32,10 @@ pub(super) fn visit(
             pass.skip(header.block_bytes());
             continue;
         }
-        let damaged = damaged(pass.location());
-        let Some((_, block)) = pass.block()? else { return Err(damaged) };
+        let here = pass.location();
+        let Some((_, block)) = pass.block()? else { return Err(here.no_block()) };
         for item in block.entries() {
-            let Some(item) = item else { return Err(damaged) };
+            let Some(item) = item else { return Err(here.no_block()) };
             let Item::Event(Entry { event, .. }) = item else { continue };
             if event.position > until {
                 return Ok(());
@@ -58,13 +58,9 @@ fn next_segment(reader: &Reader, pass: &mut Pass<'_>) -> Result<(), LogError> {
             pass.next_segment();
             Ok(())
         }
-        Ok(None) | Err(LogError::Corrupt { .. }) => Err(damaged(at)),
+        Ok(None) | Err(LogError::Corrupt { .. }) => Err(at.no_block()),
         Err(error) => Err(error),
     }
-}
-
-fn damaged(at: Location) -> LogError {
-    LogError::Corrupt { what: format!("segment {} at {}: there is no whole block", at.segment(), at.offset()) }
 }
 
 /// Events of `stream` with the versions from `first` to `last`; it must have that many.

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::block::{self, Block, Entry, Item};
+use super::block::{self, Block};
+use super::entries::{Entry, Item};
 use super::location::Location;
 use super::segment;
 use super::unavailable;
@@ -18,6 +19,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 const GUESS_BYTES: usize = 4 << 10;
 /// Open files kept.
 const FILES_MAX: usize = 64;
+/// The number of the error (EIO) with which a disk answers where it cannot read: what stood there is damaged.
+pub(super) const UNREADABLE: i32 = 5;
 
 /// The files of the journal, opened when they are asked for.
 pub(super) struct Reader {
@@ -92,7 +95,18 @@ impl Reader {
     /// Reads at `offset` of a segment up to the end of `buffer` or of the file.
     pub(super) fn read(&self, number: u32, offset: u64, buffer: &mut [u8]) -> Result<usize, LogError> {
         let read = self.file(number)?.read_at(buffer, offset);
-        read.map_err(|error| unavailable(format!("reading segment {number} of the journal"), error))
+        read.map_err(|error| match error.raw_os_error() {
+            Some(UNREADABLE) => {
+                LogError::Corrupt { what: format!("segment {number} at {offset}: the disk cannot read what is there") }
+            }
+            Some(_) | None => unavailable(format!("reading segment {number} of the journal at {offset}"), error),
+        })
+    }
+
+    /// Length of a segment's file in bytes.
+    pub(super) fn length(&self, number: u32) -> Result<u64, LogError> {
+        let length = self.file(number)?.length();
+        length.map_err(|error| unavailable(format!("reading segment {number} of the journal"), error))
     }
 
     /// The header at the start of a segment's file: none where it was never used.
@@ -110,16 +124,13 @@ impl Reader {
 
     /// The block that starts at `location`.
     pub(super) fn block(&self, location: Location) -> Result<Loaded, LogError> {
-        let damaged = || LogError::Corrupt {
-            what: format!("segment {} at {}: there is no whole block", location.segment(), location.offset()),
-        };
         let (number, offset) = (location.segment(), u64::from(location.offset()));
         let mut bytes = vec![0; GUESS_BYTES];
         let read = self.read(number, offset, &mut bytes)?;
         bytes.truncate(read);
-        let length = block::Header::parse(&bytes).ok_or_else(damaged)?.block_bytes();
+        let length = block::Header::parse(&bytes).ok_or_else(|| location.no_block())?.block_bytes();
         if length > segment::BYTES_MAX as usize {
-            return Err(damaged());
+            return Err(location.no_block());
         }
         if length > bytes.len() {
             let before = bytes.len();
@@ -130,7 +141,7 @@ impl Reader {
             bytes.truncate(length);
         }
         if Block::parse(&bytes).is_none() {
-            return Err(damaged());
+            return Err(location.no_block());
         }
         Ok(Loaded { bytes })
     }
@@ -166,13 +177,20 @@ impl<'a> Pass<'a> {
             let kept = at.min(self.buffer.len());
             self.buffer.drain(..kept);
             self.start = self.offset;
-            let had = self.buffer.len();
-            self.buffer.resize(wanted.max(CHUNK_BYTES), 0);
-            let read = self.reader.read(self.number, self.start + had as u64, &mut self.buffer[had..])?;
-            self.buffer.truncate(had + read);
+            // What cannot be read further on is no matter of what is wanted here.
+            self.fill(wanted.max(CHUNK_BYTES)).or_else(|_| self.fill(wanted))?;
         }
         let at = usize::try_from(self.offset - self.start).expect("within the buffer");
         Ok(&self.buffer[at..])
+    }
+
+    /// Reads on until the buffer has `length` bytes or the file ends.
+    fn fill(&mut self, length: usize) -> Result<(), LogError> {
+        let had = self.buffer.len();
+        self.buffer.resize(length, 0);
+        let read = self.reader.read(self.number, self.start + had as u64, &mut self.buffer[had..]);
+        self.buffer.truncate(had + read.as_ref().map_or(0, |read| *read));
+        read.map(drop)
     }
 
     /// Passes over `length` bytes.

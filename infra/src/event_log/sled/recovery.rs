@@ -1,25 +1,20 @@
 //! Finding the end of the journal when it is opened, and telling a write that was cut short from damage.
 //!
 //! A group is acknowledged after its sync, so what a crash leaves of a group that was not synced may be dropped, and
-//! nothing else may. A disk writes whole sectors: where a block that is not right has a sector without a byte of it, the
-//! write was cut short; where every sector has something, the block was written and its bytes were changed later.
+//! nothing else may. What is dropped is the last group, in the last segment with any of it; there a block was torn.
 
-use std::path::Path;
-
-use super::block::{self, Block};
+use super::block::{self, whole_blocks};
 use super::chain::Chain;
+use super::dropped::Remains;
 use super::index::{Changes, Index, Unfinished};
 use super::location::Location;
 use super::reader::{Pass, Reader};
 use super::segment;
 use super::tail::{Tail, first_header};
+use super::torn::{SECTOR_BYTES, is_torn_block, is_torn_header};
 use super::unavailable;
-use crate::disk::{Disk, DiskFile};
 use crate::event_log::leaf::Hash;
 use crate::event_log::{LogError, Position};
-
-/// Bytes that a disk writes whole.
-const SECTOR_BYTES: usize = 512;
 
 /// The segments of a journal, as their files are named.
 pub(super) struct Segments {
@@ -50,8 +45,7 @@ impl Segments {
 
 /// Removes the last segment's file when it was not filled before a crash, or the first one's when it was not begun.
 fn is_unfinished(reader: &Reader, number: u32) -> Result<bool, LogError> {
-    let bytes = reader.file(number)?.length().map_err(|error| unavailable("reading the journal".into(), error))?;
-    let filled = bytes == u64::from(segment::length(number));
+    let filled = reader.length(number)? == u64::from(segment::length(number));
     let begun = match reader.segment_header(number) {
         Ok(header) => header.is_some(),
         // A header that is not right is for the scan to name.
@@ -71,14 +65,6 @@ fn make_first(reader: &Reader) -> std::io::Result<()> {
     let file = segment::create(&**reader.disk(), reader.directory(), 1)?;
     file.write_at(&first_header(), 0)?;
     file.sync_data()
-}
-
-/// What was found after the last whole batch: the rest of a write that was cut short.
-pub(super) struct Remains {
-    /// Where the dropped bytes begin.
-    pub(super) from: Location,
-    /// The last segment that has any.
-    pub(super) to: u32,
 }
 
 /// A pass over the journal to its end.
@@ -120,7 +106,7 @@ impl<'a> Scan<'a> {
             let block = if header.is_some() { pass.block()? } else { None };
             if let Some((location, block)) = block {
                 unfinished = changes.take(location, &block, unfinished)?;
-                self.tail = after(&self.tail, &block);
+                self.tail = self.tail.after(&block);
                 if self.group.is_none_or(|(_, carried)| carried != block.chain()) {
                     self.group = Some((location, block.chain()));
                 }
@@ -168,17 +154,19 @@ impl<'a> Scan<'a> {
 
     fn judge_end(&self) -> Result<Option<Remains>, LogError> {
         let Tail { segment, offset, .. } = self.tail;
-        let mut to = segment;
         let rest = rest_is_zero(self.reader, segment, offset)?;
         if !rest {
             judge_rest(self.reader, &self.tail)?;
-            self.refuse_later_groups()?;
+            if self.has_later_group(segment, offset)? {
+                return Err(damaged(&self.tail));
+            }
         }
-        // A segment that was ready may have got blocks of the same write, but not its header.
-        if segment < self.segments.last && !rest_is_zero(self.reader, segment + 1, 0)? {
-            to = segment + 1;
+        let to = if self.next_is_begun(rest)? { segment + 1 } else { segment };
+        for later in segment + 1..=self.segments.last {
+            // It is made, to its whole length, before the one after it.
+            check_length(self.reader, later)?;
         }
-        // One after it is begun when all before it is on the disk.
+        // One after the next is begun when all before it is on the disk.
         for later in segment + 2..=self.segments.last {
             match self.reader.segment_header(later) {
                 Ok(None) => {}
@@ -195,19 +183,34 @@ impl<'a> Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// A write that was cut short is the last one. A block of a later group behind it was written after the sync of what
-    /// is broken, so that was damaged.
-    fn refuse_later_groups(&self) -> Result<(), LogError> {
+    /// Whether the segment after the last used one, which was ready, has blocks of a write that was cut short, but not its
+    /// header. `rest` tells that nothing stands before it that was not whole.
+    fn next_is_begun(&self, rest: bool) -> Result<bool, LogError> {
+        let next = self.tail.segment + 1;
+        if next > self.segments.last || rest_is_zero(self.reader, next, 0)? {
+            return Ok(false);
+        }
+        let mut sector = [0; SECTOR_BYTES];
+        self.reader.read(next, 0, &mut sector)?;
+        // The header shares its sector with the first block, and they are written when all before is on the disk.
+        if !rest || !segment::is_zero(&sector) || self.has_later_group(next, segment::FIRST_BLOCK)? {
+            let what =
+                format!("segment {next} at 0: its header is gone, and events after {} are in it", self.tail.head);
+            return Err(LogError::Corrupt { what });
+        }
+        Ok(true)
+    }
+
+    /// A write that was cut short is the last one. A block of a later group behind `offset` of a segment was written after
+    /// the sync of what is broken, so that was damaged.
+    fn has_later_group(&self, number: u32, offset: u32) -> Result<bool, LogError> {
         let known = match self.group {
             None => [self.whole.chain; 2],
             Some((start, carried)) => [carried, self.chain_between(start, carried, &self.tail)?],
         };
-        let mut bytes = vec![0; (segment::length(self.tail.segment) - self.tail.offset) as usize];
-        let read = self.reader.read(self.tail.segment, u64::from(self.tail.offset), &mut bytes)?;
-        let later = (0..read).any(|at| {
-            bytes[at] != 0 && Block::parse(&bytes[at..read]).is_some_and(|block| !known.contains(&block.chain()))
-        });
-        if later { Err(damaged(&self.tail)) } else { Ok(()) }
+        let mut bytes = vec![0; (segment::length(number) - offset) as usize];
+        let read = self.reader.read(number, u64::from(offset), &mut bytes)?;
+        Ok(whole_blocks(&bytes[..read]).any(|block| !known.contains(&block.chain())))
     }
 
     /// The chain value at `end` of a group that begins at `start`.
@@ -221,18 +224,6 @@ impl Scan<'_> {
             }
         }
         Ok(chain.end_group())
-    }
-}
-
-/// Where the journal stands after a block.
-fn after(before: &Tail, block: &Block<'_>) -> Tail {
-    let length = u32::try_from(block.header.block_bytes()).expect("a block fits a segment");
-    Tail {
-        segment: before.segment,
-        offset: before.offset + length,
-        previous: block.header.checksum,
-        chain: before.chain,
-        head: block.header.last(),
     }
 }
 
@@ -265,19 +256,27 @@ pub(super) fn check_segment(reader: &Reader, number: u32, before: Option<&Tail>)
     {
         return corrupt(format!("does not follow event {}", tail.head));
     }
-    let length = reader.file(number)?.length();
-    let length = length.map_err(|error| unavailable(format!("reading segment {number} of the journal"), error))?;
-    if header.bytes != segment::length(number) || length != u64::from(header.bytes) {
-        return corrupt(format!("is {length} bytes long, not {}: it was cut or grew", segment::length(number)));
+    if header.bytes != segment::length(number) {
+        return corrupt(format!("says that it is {} bytes long, not {}", header.bytes, segment::length(number)));
     }
-    Ok(())
+    check_length(reader, number)
+}
+
+/// A segment, used or ready, has the length that it was made with.
+fn check_length(reader: &Reader, number: u32) -> Result<(), LogError> {
+    let (length, right) = (reader.length(number)?, segment::length(number));
+    if length == u64::from(right) {
+        return Ok(());
+    }
+    let what = format!("segment {number} is {length} bytes long, not {right}: it was cut or grew");
+    Err(LogError::Corrupt { what })
 }
 
 /// Whether a segment has nothing from `offset` on.
 pub(super) fn rest_is_zero(reader: &Reader, number: u32, offset: u32) -> Result<bool, LogError> {
     let mut pass = Pass::new(reader, Location::new(number, offset, 0));
     loop {
-        let bytes = pass.bytes(1)?;
+        let bytes = pass.bytes(SECTOR_BYTES)?;
         if bytes.is_empty() {
             return Ok(true);
         }
@@ -292,71 +291,15 @@ pub(super) fn rest_is_zero(reader: &Reader, number: u32, offset: u32) -> Result<
 /// What stands after the last whole block of the last used segment is the rest of a write that was cut short, or damage.
 fn judge_rest(reader: &Reader, tail: &Tail) -> Result<(), LogError> {
     let mut pass = Pass::new(reader, tail.location());
-    let extent = match pass.peek()? {
-        Some(header) if follows(&header, tail) => header.block_bytes(),
-        Some(_) => return Err(damaged(tail)),
-        None => block::HEADER_BYTES,
-    };
-    let bytes = pass.bytes(extent)?;
-    let extent = &bytes[..extent.min(bytes.len())];
-    if has_unwritten_sector(extent, tail.offset) { Ok(()) } else { Err(damaged(tail)) }
-}
-
-/// Whether some sector has nothing of a block that starts at `offset`.
-fn has_unwritten_sector(block: &[u8], offset: u32) -> bool {
-    let into = offset as usize % SECTOR_BYTES;
-    let (first, rest) = block.split_at((SECTOR_BYTES - into).min(block.len()));
-    std::iter::once(first).chain(rest.chunks(SECTOR_BYTES)).any(|part| part.iter().all(|byte| *byte == 0))
-}
-
-/// Keeps what is dropped in `directory`, then fills its place with zeros.
-pub(super) fn drop_remains(reader: &Reader, remains: &Remains, directory: &Path) -> std::io::Result<()> {
-    let disk = reader.disk();
-    disk.create_dir_all(directory)?;
-    if let Some(parent) = directory.parent() {
-        disk.sync_directory(parent)?;
-    }
-    // From the end: where the power goes meanwhile, what is left is again the beginning of a write, for a segment in use
-    // never follows one that was dropped from.
-    for number in (remains.from.segment()..=remains.to).rev() {
-        let start = if number == remains.from.segment() { remains.from.offset() } else { 0 };
-        let file = disk.open(&segment::path(reader.directory(), number))?;
-        let end = keep(&**disk, directory, &*file, number, start)?;
-        segment::zero(&*file, u64::from(start), end)?;
-        file.sync_data()?;
-    }
-    Ok(())
-}
-
-/// Copies what segment `number` has from `start` on into `directory`; gives where that ends.
-pub(super) fn keep(
-    disk: &dyn Disk,
-    directory: &Path,
-    file: &dyn DiskFile,
-    number: u32,
-    start: u32,
-) -> std::io::Result<u64> {
-    let mut bytes = vec![0; usize::try_from(file.length()?).unwrap_or(usize::MAX) - start as usize];
-    file.read_at(&mut bytes, u64::from(start))?;
-    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    if used > 0 {
-        let kept = create_beside(disk, directory, &format!("{number:010}-{start}"))?;
-        kept.write_at(&bytes[..used], 0)?;
-        kept.sync_data()?;
-        disk.sync_directory(directory)?;
-    }
-    Ok(u64::from(start) + used as u64)
-}
-
-/// Makes a file in `directory` whose name begins with `name` and was not there.
-fn create_beside(disk: &dyn Disk, directory: &Path, name: &str) -> std::io::Result<Box<dyn DiskFile>> {
-    let mut number = 1;
-    loop {
-        match disk.create(&directory.join(format!("{name}-{number}.bytes"))) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
-            made => return made,
+    let torn = match pass.peek()? {
+        Some(header) if follows(&header, tail) => {
+            let (bytes, length) = (pass.bytes(header.block_bytes())?, header.block_bytes());
+            is_torn_block(&bytes[..length.min(bytes.len())], header.checksum, tail.offset)
         }
-    }
+        Some(_) => false,
+        None => is_torn_header(pass.bytes(block::ENTRIES_START)?, tail.offset),
+    };
+    if torn { Ok(()) } else { Err(damaged(tail)) }
 }
 
 /// Refuses a journal that ends before what was acknowledged.

@@ -6,6 +6,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::block::whole_blocks;
+use super::dropped::{keep, readable};
+use super::reader::UNREADABLE;
 use crate::disk::{Disk, DiskFile};
 use crate::event_log::Position;
 
@@ -79,12 +82,12 @@ pub(super) fn number(name: &str) -> Option<u32> {
     digits.parse().ok().filter(|number| *number > 0)
 }
 
-/// Makes segment `number`, filled with zeros, durable with its name; one that is there with nothing in it will do.
+/// Makes segment `number`, filled with zeros, durable with its name; one that is there will do when it is emptied.
 pub(super) fn create(disk: &dyn Disk, directory: &Path, number: u32) -> io::Result<Box<dyn DiskFile>> {
     let (path, length) = (path(directory, number), u64::from(length(number)));
     let file = match disk.create(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return empty(disk, directory, &path, length),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return emptied(disk, directory, number),
         Err(error) => return Err(error),
     };
     let filled = zero(&*file, 0, length).and_then(|()| file.sync_data()).and_then(|()| disk.sync_directory(directory));
@@ -95,25 +98,48 @@ pub(super) fn create(disk: &dyn Disk, directory: &Path, number: u32) -> io::Resu
     filled.map(|()| file)
 }
 
-/// The segment at `path` when it is whole and nothing was written to it: what is written is never written over.
-fn empty(disk: &dyn Disk, directory: &Path, path: &Path, length: u64) -> io::Result<Box<dyn DiskFile>> {
-    let file = disk.open(path)?;
+/// The segment that is there, as it was made: what damage left in it is kept apart and written over, but no events.
+fn emptied(disk: &dyn Disk, directory: &Path, number: u32) -> io::Result<Box<dyn DiskFile>> {
+    let (path, length) = (path(directory, number), length(number));
+    let file = disk.open(&path)?;
+    if file.length()? > u64::from(length) {
+        return Err(in_the_way(&path, "is longer than it was made"));
+    }
+    if !is_empty(&*file, length)? {
+        let (bytes, _) = readable(&*file, 0)?;
+        let header = bytes.first_chunk().and_then(Header::parse);
+        if header.is_some() || whole_blocks(&bytes).next().is_some() {
+            return Err(in_the_way(&path, "has events behind the end of the journal"));
+        }
+        tracing::warn!(segment = number, "a segment that was ready was damaged, and is made anew");
+        keep(disk, directory, &*file, number, 0)?;
+        zero(&*file, 0, u64::from(length))?;
+    }
+    file.sync_data()?;
+    disk.sync_directory(directory)?;
+    Ok(file)
+}
+
+fn in_the_way(path: &Path, what: &str) -> io::Error {
+    let what = format!("{} {what}: check the store with `bishui doctor`", path.display());
+    io::Error::new(io::ErrorKind::AlreadyExists, what)
+}
+
+/// Whether a file is as long as it should be and has nothing but zeros, all of which can be read.
+fn is_empty(file: &dyn DiskFile, length: u32) -> io::Result<bool> {
     let mut bytes = vec![0; ZEROS];
     let mut at = 0;
-    while file.length()? == length {
-        let read = file.read_at(&mut bytes, at)?;
-        if !is_zero(&bytes[..read]) {
-            break;
+    while at < u64::from(length) {
+        match file.read_at(&mut bytes, at) {
+            Ok(0) => return Ok(false),
+            Ok(read) if is_zero(&bytes[..read]) => at += read as u64,
+            Ok(_) => return Ok(false),
+            Err(error) if error.raw_os_error() == Some(UNREADABLE) => return Ok(false),
+            Err(error) => return Err(error),
         }
-        at += read as u64;
         give_way();
-        if at == length {
-            file.sync_data()?;
-            disk.sync_directory(directory)?;
-            return Ok(file);
-        }
     }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is in use", path.display())))
+    Ok(true)
 }
 
 /// Whether there is nothing but zeros; compared piece by piece, which is many times faster than byte by byte.

@@ -86,7 +86,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Tail, Index)> {
     Some((tail, index))
 }
 
-fn skips(rest: &mut Reader<'_>) -> Option<super::block::Skips> {
+fn skips(rest: &mut Reader<'_>) -> Option<super::entries::Skips> {
     let mut skips = NO_SKIPS;
     for skip in &mut skips {
         *skip = Location::unpack(rest.number()?);

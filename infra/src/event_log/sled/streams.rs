@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::block::{SKIP_LEVELS, Skips, skip_levels};
+use super::entries::{SKIP_LEVELS, Skips, skip_levels};
 use super::location::Location;
 use super::tail::NO_SKIPS;
 

@@ -3,10 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use super::block::{
-    self, CHAIN_BYTES, HEADER_BYTES, Link, SKIP_LEVELS, Skips, put_batch, put_checkpoint, put_event, seal,
-};
+use super::block::{Block, CHAIN_BYTES, HEADER_BYTES, seal};
 use super::chain::{Chain, Links};
+use super::entries::{Link, SKIP_LEVELS, Skips, put_batch, put_checkpoint, put_event};
 use super::location::{BLOCK_EVENTS_MAX, Location};
 use super::room::{Room, ahead};
 use super::segment;
@@ -44,6 +43,12 @@ impl Tail {
     /// The place of the next block.
     pub(super) fn location(&self) -> Location {
         Location::new(self.segment, self.offset, 0)
+    }
+
+    /// Where the journal stands after the block here; the chain is that of whoever takes it.
+    pub(super) fn after(&self, block: &Block<'_>) -> Self {
+        let length = u32::try_from(block.header.block_bytes()).expect("a block fits a segment");
+        Self { offset: self.offset + length, previous: block.header.checksum, head: block.header.last(), ..*self }
     }
 }
 
@@ -287,7 +292,7 @@ impl<'e> Sheet<'_, 'e> {
 }
 
 /// The header of the first segment, which is written when the journal is made.
-pub(super) fn first_header() -> [u8; block::HEADER_BYTES] {
+pub(super) fn first_header() -> [u8; segment::HEADER_BYTES] {
     segment::Header { number: 1, bytes: segment::length(1), first: Position(1), previous: 0 }.to_bytes()
 }
 

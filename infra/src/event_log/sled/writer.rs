@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 
 use super::Store;
-use super::block::{Skips, skip_levels};
+use super::entries::{Skips, skip_levels};
 use super::index::{Changes, Index};
 use super::read::key_record;
 use super::streams::{Head, NameHash, name_hash};
 use super::tail::{CHECKPOINT_ROOM, Journal, NO_SKIPS, Sheet};
-use super::upkeep::{Upkeep, save};
+use super::upkeep::{Upkeep, note, save};
 use crate::event_log::admission::{KeyRecord, judge, judge_recorded};
 use crate::event_log::{Appended, Batch, EventRef, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion};
 
@@ -77,13 +77,16 @@ pub(super) struct Writer {
     keys_due: usize,
     /// The newest segment that was asked for.
     asked: u32,
+    /// Segment in which the end of the log was last noted.
+    noted: u32,
     /// The first failed write. What is on the disk is not known since, so nothing more is written.
     poison: Option<String>,
 }
 
 impl Writer {
     pub(super) fn new(store: Arc<Store>, journal: Journal, saved: u32, upkeep: mpsc::Sender<Upkeep>) -> Self {
-        Self { store, journal, upkeep, saved, keys_due: SAVE_KEYS, asked: 0, poison: None }
+        let noted = journal.segment();
+        Self { store, journal, upkeep, saved, keys_due: SAVE_KEYS, asked: 0, noted, poison: None }
     }
 
     /// Lets the upkeep end: no more is asked of it.
@@ -101,9 +104,7 @@ impl Writer {
             let index = self.store.index().clone();
             return save(&self.store, tail, index);
         }
-        if let Err(error) = self.store.catalogue.acknowledge(tail.head) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the end of the log cannot be noted");
-        }
+        note(&self.store.catalogue, tail.head);
     }
 
     /// Carries out a group; gives the answers in order.
@@ -171,6 +172,10 @@ impl Writer {
             drop(self.upkeep.send(Upkeep::Room(wanted)));
         }
         let segment = self.journal.segment();
+        if segment != self.noted {
+            self.noted = segment;
+            drop(self.upkeep.send(Upkeep::Note));
+        }
         let keys = self.store.index().keys.len();
         if keys < SAVE_KEYS {
             self.keys_due = SAVE_KEYS;
@@ -187,7 +192,7 @@ impl Writer {
 }
 
 fn stopped(cause: &str) -> LogError {
-    let what = format!("a write failed ({cause}), and nothing is written after that");
+    let what = format!("a write failed ({cause}), and nothing is written before a restart");
     LogError::Unavailable { what, source: None }
 }
 
