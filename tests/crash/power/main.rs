@@ -16,6 +16,7 @@ use bishui_tests::forgetful_disk::ForgetfulDisk;
 mod damage;
 mod faults;
 mod loss;
+mod unsynced;
 mod work;
 
 /// The log in `path` with its journal on `disk`.
