@@ -5,12 +5,13 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use bishui_tests::acknowledged::Acknowledged;
 use bishui_tests::postgres::Cluster;
 use bishui_tests::proxy::Proxy;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::{Acknowledged, node};
+use crate::node;
 
 /// Nodes at once.
 pub(super) const NODES: u64 = 3;
