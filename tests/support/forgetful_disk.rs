@@ -31,8 +31,8 @@ pub enum Fault {
     Io(u64),
     /// Operations from this one on fail for want of room, where they need more than is there.
     Full(u64),
-    /// This look at the disk fails with an input/output error; counted in those.
-    Read(u64),
+    /// This look at the disk fails for a reason of the moment, want of memory; counted in those.
+    Look(u64),
 }
 
 /// The disk; clones share it.
@@ -81,8 +81,9 @@ impl From<Stop> for io::Error {
     }
 }
 
-/// Numbers of the errors of a failing and of a full disk.
+/// Numbers of the errors of a failing disk, of a machine without memory, and of a full disk.
 const EIO: i32 = 5;
+const ENOMEM: i32 = 12;
 const ENOSPC: i32 = 28;
 
 impl State {
@@ -101,7 +102,7 @@ impl State {
             Fault::Kill(at) if self.operations > at => Err(Stop::Off),
             Fault::Io(at) if self.operations == at => Err(Stop::Fails(EIO)),
             Fault::Full(at) if self.operations >= at && needs_room => Err(Stop::Fails(ENOSPC)),
-            Fault::None | Fault::PowerLoss(_) | Fault::Kill(_) | Fault::Io(_) | Fault::Full(_) | Fault::Read(_) => {
+            Fault::None | Fault::PowerLoss(_) | Fault::Kill(_) | Fault::Io(_) | Fault::Full(_) | Fault::Look(_) => {
                 Ok(())
             }
         }
@@ -113,7 +114,7 @@ impl State {
             return Err(Stop::Off);
         }
         self.looks += 1;
-        if self.fault == Fault::Read(self.looks) { Err(Stop::Fails(EIO)) } else { Ok(()) }
+        if self.fault == Fault::Look(self.looks) { Err(Stop::Fails(ENOMEM)) } else { Ok(()) }
     }
 }
 

@@ -51,7 +51,7 @@ async fn a_look_at_the_disk_that_fails_is_told_and_costs_nothing() {
     let looks = disk.looks();
     assert!(looks > 20, "{looks}");
     for at in 1..=looks {
-        disk.arm(Fault::Read(at));
+        disk.arm(Fault::Look(at));
         match open(&disk, directory.path()) {
             Ok(log) => match log.read_all(Position(0), usize::MAX).await {
                 Ok(read) => assert!(read == events, "look {at}"),
