@@ -13,10 +13,10 @@ use bishui_infra::event_log::LogError;
 use bishui_infra::event_log::sled::SledLog;
 use bishui_tests::forgetful_disk::ForgetfulDisk;
 
+mod cached;
 mod damage;
 mod faults;
 mod loss;
-mod unsynced;
 mod work;
 
 /// The log in `path` with its journal on `disk`.
