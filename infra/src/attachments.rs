@@ -68,6 +68,8 @@ pub struct Stored {
     pub sound: u64,
     /// Files whose content is not, in order.
     pub altered: Vec<PathBuf>,
+    /// Files and directories that cannot be read, and why, in order.
+    pub unreadable: Vec<(PathBuf, String)>,
 }
 
 impl Attachments {
@@ -81,7 +83,7 @@ impl Attachments {
         &self.dir
     }
 
-    /// Keeps `bytes` durably and gives their hash. A file that was altered is put right.
+    /// Keeps `bytes` durably and gives their hash. A file that was altered or cannot be read is put right.
     ///
     /// # Errors
     /// `Size`, or `File` when it cannot be written.
@@ -90,23 +92,28 @@ impl Attachments {
             return Err(AttachmentError::Size);
         }
         let sha256 = hash(bytes);
-        let path = self.path(sha256);
-        let failed = |source| AttachmentError::File { path: path.clone(), source };
-        let dir = path.parent().expect("a path below the directory has a directory");
-        durable::create_dir(dir).map_err(failed)?;
-        match self.get(sha256) {
-            // Whoever put it there may not have synced it yet.
-            Ok(_) => {
-                File::open(&path).and_then(|file| file.sync_all()).and_then(|()| durable::sync_dir(dir)).map_err(failed)
-            }
-            Err(AttachmentError::Missing { .. } | AttachmentError::Altered { .. }) => {
-                durable::write(&path, bytes).map_err(failed)
-            }
-            Err(error @ (AttachmentError::OtherSize { .. } | AttachmentError::Size | AttachmentError::File { .. })) => {
-                Err(error)
-            }
-        }?;
+        if !self.keeps(sha256)? {
+            let path = self.path(sha256);
+            durable::write(&path, bytes).map_err(|source| AttachmentError::File { path, source })?;
+        }
         Ok(sha256)
+    }
+
+    /// Whether the file is here, sound and durable; its directory is afterwards.
+    fn keeps(&self, sha256: Sha256) -> Result<bool, AttachmentError> {
+        let path = self.path(sha256);
+        let dir = path.parent().expect("a path below the directory has a directory");
+        let failed = |source| AttachmentError::File { path: path.clone(), source };
+        durable::create_dir(dir).map_err(failed)?;
+        if self.get(sha256).is_err() {
+            if let Err(error) = durable::clear_away(dir) {
+                tracing::warn!(error = &error as &dyn std::error::Error, dir = %dir.display(), "cannot be cleared");
+            }
+            return Ok(false);
+        }
+        // Whoever put it there may not have synced it yet.
+        let synced = File::open(&path).and_then(|file| file.sync_all()).and_then(|()| durable::sync_dir(dir));
+        synced.map(|()| true).map_err(failed)
     }
 
     /// The content of an attachment, once it is seen to be what its name says.
@@ -139,38 +146,38 @@ impl Attachments {
         Err(AttachmentError::OtherSize { sha256, stored, named: named.bytes })
     }
 
-    /// Keeps a copy of another directory's attachment here.
+    /// Keeps a copy of another directory's attachment here, as durably as [`Attachments::put`].
     ///
     /// # Errors
     /// As [`Attachments::get`] there and [`Attachments::put`] here.
     pub fn copy_from(&self, other: &Self, sha256: Sha256) -> Result<(), AttachmentError> {
-        match self.get(sha256) {
-            Ok(_) => Ok(()),
-            Err(_) => self.put(&other.get(sha256)?).map(drop),
-        }
+        if self.keeps(sha256)? { Ok(()) } else { self.put(&other.get(sha256)?).map(drop) }
     }
 
     /// Reads every file, named by an event or not.
-    ///
-    /// # Errors
-    /// `File` when a directory or file cannot be read.
-    pub fn verify(&self) -> Result<Stored, AttachmentError> {
+    pub fn verify(&self) -> Stored {
         let mut stored = Stored::default();
-        for dir in entries(&self.dir)? {
+        for dir in stored.entries(&self.dir) {
             let Some(start) = two_digits(&dir) else { continue };
-            for path in entries(&dir)? {
+            for path in stored.entries(&dir) {
                 let rest = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 let Ok(sha256) = format!("{start}{rest}").parse::<Sha256>() else { continue };
                 match self.get(sha256) {
                     Ok(_) => stored.sound += 1,
                     Err(AttachmentError::Altered { path, .. }) => stored.altered.push(path),
-                    // Nothing is removed, so what was listed and is gone was put there under another name.
-                    Err(error) => return Err(error),
+                    Err(AttachmentError::File { path, source }) => stored.unreadable.push((path, source.to_string())),
+                    // Nothing is removed, so what was listed and is gone was lost meanwhile.
+                    Err(
+                        error @ (AttachmentError::Missing { .. }
+                        | AttachmentError::OtherSize { .. }
+                        | AttachmentError::Size),
+                    ) => stored.unreadable.push((path, error.to_string())),
                 }
             }
         }
         stored.altered.sort();
-        Ok(stored)
+        stored.unreadable.sort();
+        stored
     }
 
     /// The file of an attachment, whether it is there or not.
@@ -192,16 +199,18 @@ fn two_digits(dir: &Path) -> Option<&str> {
     (name.len() == 2 && name.bytes().all(is_digit) && dir.is_dir()).then_some(name)
 }
 
-/// What stands in a directory; nothing in one that was never made.
-fn entries(dir: &Path) -> Result<Vec<PathBuf>, AttachmentError> {
-    let failed = |source| AttachmentError::File { path: dir.to_owned(), source };
-    match std::fs::read_dir(dir) {
-        Ok(entries) => {
-            let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
-            paths.map_err(failed)
+impl Stored {
+    /// What stands in a directory; nothing in one that was never made, or that cannot be read.
+    fn entries(&mut self, dir: &Path) -> Vec<PathBuf> {
+        let listed = std::fs::read_dir(dir).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        match listed {
+            Ok(paths) => paths,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => vec![],
+            Err(error) => {
+                self.unreadable.push((dir.to_owned(), error.to_string()));
+                vec![]
+            }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
-        Err(source) => Err(failed(source)),
     }
 }
 

@@ -8,7 +8,7 @@ pub mod backup;
 pub mod calendar;
 pub mod codec;
 pub mod disk;
-mod durable;
+pub mod durable;
 pub mod event_log;
 pub mod mail;
 pub mod table;

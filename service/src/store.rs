@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bishui_infra::durable;
 use bishui_infra::event_log::postgres::{Address, PostgresLog};
 use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{EventLog, LogError, Position};
@@ -59,7 +60,7 @@ impl Place {
     /// `Input` where the directory cannot be made, and what the database fails with.
     pub async fn make(&self) -> Result<(), OfficeError> {
         match self {
-            Self::Sled(path) => std::fs::create_dir_all(path)
+            Self::Sled(path) => durable::create_dir(path)
                 .map_err(|error| OfficeError::Input { what: format!("{}: {error}", path.display()) }),
             Self::Postgres(address) => Ok(PostgresLog::make(address).await?),
         }

@@ -254,6 +254,15 @@ fn the_files_of_a_report_are_kept_shown_backed_up_and_examined() {
     let examined = run(&mut office.command(["doctor", "--json"])).exits(3).json();
     assert!(examined["faults"][0].as_str().unwrap().contains("is missing"), "{examined}");
     assert_eq!(examined["sound"], false);
+    // A directory stands in the place of the file, which cannot be read, and another file is not what it was.
+    std::fs::create_dir(kept(&office.data())).unwrap();
+    let stray = office.data().join("attachments/00").join("0".repeat(62));
+    std::fs::create_dir_all(stray.parent().unwrap()).unwrap();
+    std::fs::write(&stray, "别的").unwrap();
+    let examined = run(&mut office.command(["doctor", "--json"])).exits(3).json();
+    let faults: Vec<&str> = examined["faults"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert!(faults[0].contains("整改报告.pdf") && faults[0].ends_with("Is a directory (os error 21)"), "{examined}");
+    assert!(faults.len() == 2 && faults[1].contains("no event names it"), "{examined}");
 }
 
 #[test]

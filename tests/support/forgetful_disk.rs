@@ -1,9 +1,12 @@
 //! A disk in memory that forgets what was not synced when its power goes, and that fails on command.
 //!
 //! What was written and not synced is kept or lost sector by sector, as a real cache may write it back in any order; a
-//! name is durable when its directory was synced after it was made, and may be otherwise.
+//! name is durable when its directory was synced after it was made, and may be otherwise. A directory that was not made
+//! here has always been there.
 
-use std::collections::BTreeMap;
+mod content;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,10 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bishui_infra::disk::{Disk, DiskFile};
 
+use self::content::Content;
 use crate::dice::Dice;
-
-/// Bytes that a disk writes whole.
-const SECTOR_BYTES: usize = 512;
 
 /// What goes wrong, and when, counted in operations that change the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,111 +25,113 @@ pub enum Fault {
     None,
     /// The power goes in the middle of this operation; every one after it fails.
     PowerLoss(u64),
-    /// This operation fails with an input/output error.
+    /// The program is killed in the middle of this operation; every one after it fails. What was written stays in the
+    /// cache, for whoever opens the files after the fault was taken back.
+    Kill(u64),
+    /// This operation fails with an input/output error. A write leaves a part of its bytes, a sync makes nothing durable.
     Io(u64),
     /// Operations from this one on fail for want of room, where they need more than is there.
     Full(u64),
+    /// This look at the disk fails for a reason of the moment, want of memory; counted in those.
+    Look(u64),
 }
 
 /// The disk; clones share it.
 #[derive(Clone)]
 pub struct ForgetfulDisk(Arc<Mutex<State>>);
 
+#[derive(Clone, Default)]
 struct State {
     files: Vec<Content>,
     names: BTreeMap<PathBuf, usize>,
     /// Names that survive a loss of power.
     durable_names: BTreeMap<PathBuf, usize>,
+    /// Directories that were made here.
+    directories: BTreeSet<PathBuf>,
+    /// Of those, the ones that survive a loss of power.
+    durable_directories: BTreeSet<PathBuf>,
     fault: Fault,
     operations: u64,
+    looks: u64,
     off: bool,
-    /// Whether a sync makes durable; a disk that only says so is the control of a harness.
-    honest: bool,
+    /// Whether syncs only say that they make durable; such a disk is the control of a harness.
+    pretends: bool,
 }
 
-#[derive(Clone, Default)]
-struct Content {
-    now: Vec<u8>,
-    durable: Vec<u8>,
-    /// First bytes of sectors written since the last sync.
-    dirty: std::collections::BTreeSet<usize>,
-    /// Bytes that cannot be read until they are written again.
-    unreadable: Range<usize>,
+/// Why an operation is not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// The power goes in its midst.
+    PowerGoes,
+    /// The program is killed in its midst.
+    Killed,
+    /// It fails in its midst, with an error of this number.
+    Fails(i32),
+    /// Nothing of it is done: there is no power, or no program.
+    Off,
 }
 
-impl Content {
-    /// What a loss of power leaves: each unsynced sector as it was or as it is.
-    fn survive(&self, dice: &mut Dice, kept_percent: u64) -> Vec<u8> {
-        let mut left = self.durable.clone();
-        if self.now.len() > left.len() && (kept_percent == 100 || dice.chance(kept_percent)) {
-            left.resize(self.now.len(), 0);
+impl From<Stop> for io::Error {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::PowerGoes => Self::other("the power went"),
+            Stop::Killed => Self::other("the program was killed"),
+            Stop::Fails(number) => Self::from_raw_os_error(number),
+            Stop::Off => Self::other("the power is off"),
         }
-        for start in &self.dirty {
-            let end = (start + SECTOR_BYTES).min(self.now.len()).min(left.len());
-            if *start < end && dice.chance(kept_percent) {
-                left[*start..end].copy_from_slice(&self.now[*start..end]);
-            }
-        }
-        left
     }
 }
+
+/// Numbers of the errors of a failing disk, of a machine without memory, and of a full disk.
+const EIO: i32 = 5;
+const ENOMEM: i32 = 12;
+const ENOSPC: i32 = 28;
 
 impl State {
-    fn empty(honest: bool) -> Self {
-        Self {
-            files: Vec::new(),
-            names: BTreeMap::new(),
-            durable_names: BTreeMap::new(),
-            fault: Fault::None,
-            operations: 0,
-            off: false,
-            honest,
-        }
-    }
-
-    /// Counts an operation; tells whether it is the one in which the power goes.
-    fn operate(&mut self, needs_room: bool) -> io::Result<bool> {
+    /// Counts an operation, and stops it where something is to go wrong.
+    fn operate(&mut self, needs_room: bool) -> Result<(), Stop> {
         if self.off {
-            return Err(io::Error::other("the power is off"));
+            return Err(Stop::Off);
         }
         self.operations += 1;
         match self.fault {
             Fault::PowerLoss(at) if self.operations >= at => {
                 self.off = true;
-                Ok(true)
+                Err(Stop::PowerGoes)
             }
-            Fault::Io(at) if self.operations == at => Err(io::Error::from_raw_os_error(5)),
-            Fault::Full(at) if self.operations >= at && needs_room => Err(io::Error::from_raw_os_error(28)),
-            Fault::None | Fault::PowerLoss(_) | Fault::Io(_) | Fault::Full(_) => Ok(false),
+            Fault::Kill(at) if self.operations == at => Err(Stop::Killed),
+            Fault::Kill(at) if self.operations > at => Err(Stop::Off),
+            Fault::Io(at) if self.operations == at => Err(Stop::Fails(EIO)),
+            Fault::Full(at) if self.operations >= at && needs_room => Err(Stop::Fails(ENOSPC)),
+            Fault::None | Fault::PowerLoss(_) | Fault::Kill(_) | Fault::Io(_) | Fault::Full(_) | Fault::Look(_) => {
+                Ok(())
+            }
         }
     }
 
-    fn sync(&mut self, file: usize) {
-        if self.honest {
-            let content = &mut self.files[file];
-            for start in std::mem::take(&mut content.dirty) {
-                let end = (start + SECTOR_BYTES).min(content.now.len());
-                content.durable.resize(content.now.len(), 0);
-                content.durable[start..end].copy_from_slice(&content.now[start..end]);
-            }
-            content.durable.resize(content.now.len(), 0);
+    /// Counts a look at the disk, which changes nothing.
+    fn look(&mut self) -> Result<(), Stop> {
+        if self.off {
+            return Err(Stop::Off);
         }
+        self.looks += 1;
+        if self.fault == Fault::Look(self.looks) { Err(Stop::Fails(ENOMEM)) } else { Ok(()) }
     }
-}
-
-fn went_off() -> io::Error {
-    io::Error::other("the power went")
 }
 
 impl ForgetfulDisk {
     /// An empty disk.
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(State::empty(true))))
+        Self::of(State::default())
     }
 
     /// An empty disk whose syncs do nothing.
     pub fn dishonest() -> Self {
-        Self(Arc::new(Mutex::new(State::empty(false))))
+        Self::of(State { pretends: true, ..State::default() })
+    }
+
+    fn of(state: State) -> Self {
+        Self(Arc::new(Mutex::new(state)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -138,7 +141,12 @@ impl ForgetfulDisk {
     /// Sets what goes wrong, counted from now on.
     pub fn arm(&self, fault: Fault) {
         let mut state = self.state();
-        (state.fault, state.operations) = (fault, 0);
+        (state.fault, state.operations, state.looks) = (fault, 0, 0);
+    }
+
+    /// Sets whether syncs from now on only say that they make durable.
+    pub fn pretend(&self, pretends: bool) {
+        self.state().pretends = pretends;
     }
 
     /// Operations that have changed the disk since it was armed.
@@ -146,32 +154,40 @@ impl ForgetfulDisk {
         self.state().operations
     }
 
+    /// Looks at the disk since it was armed.
+    pub fn looks(&self) -> u64 {
+        self.state().looks
+    }
+
     /// The disk as it is found when the power is back: `kept_percent` of what was not synced had reached it.
     #[must_use]
     pub fn after_power_loss(&self, dice: &mut Dice, kept_percent: u64) -> Self {
         let before = self.state();
-        let mut after = State::empty(before.honest);
+        let mut after = State { pretends: before.pretends, ..State::default() };
+        let (known, made) = (&before.durable_directories, &before.directories);
+        after.directories =
+            made.iter().filter(|path| known.contains(*path) || dice.chance(kept_percent)).cloned().collect();
+        after.durable_directories.clone_from(&after.directories);
         let unsynced = before.names.iter().filter(|(path, file)| before.durable_names.get(*path) != Some(*file));
         let mut names = before.durable_names.clone();
         names.extend(unsynced.filter(|_| dice.chance(kept_percent)).map(|(path, file)| (path.clone(), *file)));
+        // What stands in a directory that is gone is gone with it.
+        names
+            .retain(|path, _| path.ancestors().all(|above| !made.contains(above) || after.directories.contains(above)));
         for (path, file) in names {
-            let left = before.files[file].survive(dice, kept_percent);
-            after.files.push(Content { now: left.clone(), durable: left, ..Content::default() });
+            after.files.push(Content::durable(before.files[file].survive(dice, kept_percent)));
             after.names.insert(path, after.files.len() - 1);
         }
         after.durable_names = after.names.clone();
-        Self(Arc::new(Mutex::new(after)))
+        Self::of(after)
     }
 
     /// A disk with the same content, for damage that others must not see.
     #[must_use]
     pub fn copy(&self) -> Self {
-        let before = self.state();
-        let mut after = State::empty(before.honest);
-        after.files.clone_from(&before.files);
-        after.names.clone_from(&before.names);
-        after.durable_names.clone_from(&before.durable_names);
-        Self(Arc::new(Mutex::new(after)))
+        let copy = Self::of(self.state().clone());
+        copy.arm(Fault::None);
+        copy
     }
 
     /// The files whose names end with `suffix`, in order.
@@ -184,16 +200,14 @@ impl ForgetfulDisk {
     pub fn damage(&self, path: &Path, damage: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let file = state.names[path];
-        let content = &mut state.files[file];
-        damage(&mut content.now);
-        content.durable.clone_from(&content.now);
+        state.files[file].damage(damage);
     }
 
     /// Lets no one read these bytes of a file until they are written again.
     pub fn wear_out(&self, path: &Path, bytes: Range<usize>) {
         let mut state = self.state();
         let file = state.names[path];
-        state.files[file].unreadable = bytes;
+        state.files[file].wear_out(bytes);
     }
 
     /// Removes a file as no program did.
@@ -216,21 +230,25 @@ struct OpenFile {
 }
 
 impl Disk for ForgetfulDisk {
-    fn create_dir_all(&self, _: &Path) -> io::Result<()> {
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        if !state.directories.contains(path) {
+            state.operate(true)?;
+            state.directories.insert(path.to_owned());
+        }
         Ok(())
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.look()?;
         let here = state.names.keys().filter(|path| path.parent() == Some(directory));
         Ok(here.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
-        if state.operate(true)? {
-            return Err(went_off());
-        }
+        state.operate(true)?;
         if state.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -241,16 +259,16 @@ impl Disk for ForgetfulDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file = self.state().names.get(path).copied();
+        let mut state = self.state();
+        state.look()?;
+        let file = state.names.get(path).copied();
         let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         Ok(Box::new(OpenFile { disk: self.clone(), file }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
-        if state.operate(false)? {
-            return Err(went_off());
-        }
+        state.operate(false)?;
         let file = state.names.remove(from).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         state.names.insert(to.to_owned(), file);
         Ok(())
@@ -258,68 +276,73 @@ impl Disk for ForgetfulDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        if state.operate(false)? {
-            return Err(went_off());
-        }
+        state.operate(false)?;
         state.names.remove(path).map(drop).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         let mut state = self.state();
-        if state.operate(false)? {
-            return Err(went_off());
+        state.operate(false)?;
+        if state.pretends {
+            return Ok(());
         }
-        if state.honest {
-            let here = |path: &Path| path.parent() == Some(directory);
-            state.durable_names.retain(|path, _| !here(path));
-            let named: Vec<_> = state.names.iter().map(|(path, file)| (path.clone(), *file)).collect();
-            state.durable_names.extend(named.into_iter().filter(|(path, _)| here(path)));
-        }
+        let State { names, durable_names, directories, durable_directories, .. } = &mut *state;
+        let here = |path: &Path| path.parent() == Some(directory);
+        durable_names.retain(|path, _| !here(path));
+        durable_names.extend(names.iter().filter(|(path, _)| here(path)).map(|(path, file)| (path.clone(), *file)));
+        durable_directories.extend(directories.iter().filter(|path| here(path)).cloned());
         Ok(())
     }
 }
 
 impl DiskFile for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.disk.state();
-        let Content { now: content, unreadable, .. } = &state.files[self.file];
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
-        let length = buffer.len().min(content.len() - start);
-        if start < unreadable.end && unreadable.start < start + length {
-            return Err(io::Error::from_raw_os_error(5));
+        let mut state = self.disk.state();
+        state.look()?;
+        let content = &state.files[self.file];
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.bytes().len());
+        let end = start + buffer.len().min(content.bytes().len() - start);
+        if content.is_worn_out(start..end) {
+            return Err(Stop::Fails(EIO).into());
         }
-        buffer[..length].copy_from_slice(&content[start..start + length]);
+        let length = end - start;
+        buffer[..length].copy_from_slice(&content.bytes()[start..end]);
         Ok(length)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         let start = usize::try_from(offset).expect("a small disk");
-        let end = start + bytes.len();
-        let needs_room = end > state.files[self.file].now.len();
-        let goes = state.operate(needs_room)?;
+        let needs_room = start + bytes.len() > state.files[self.file].bytes().len();
+        let done = state.operate(needs_room);
+        let mut dice = Dice::new(state.operations);
         let content = &mut state.files[self.file];
-        if content.now.len() < end {
-            content.now.resize(end, 0);
+        match done {
+            // How much of it is on the disk when the power goes is seen when it is back.
+            Ok(()) | Err(Stop::PowerGoes) => content.write(bytes, start),
+            Err(Stop::Killed | Stop::Fails(_)) => content.write_in_part(bytes, start, &mut dice),
+            Err(Stop::Off) => {}
         }
-        content.now[start..end].copy_from_slice(bytes);
-        if start <= content.unreadable.start && content.unreadable.end <= end {
-            content.unreadable = 0..0;
-        }
-        content.dirty.extend((start / SECTOR_BYTES * SECTOR_BYTES..end).step_by(SECTOR_BYTES));
-        if goes { Err(went_off()) } else { Ok(()) }
+        Ok(done?)
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state();
-        if state.operate(false)? {
-            return Err(went_off());
+        let done = state.operate(false);
+        let pretends = state.pretends;
+        let content = &mut state.files[self.file];
+        match done {
+            Ok(()) if pretends => {}
+            Ok(()) => content.sync(),
+            Err(Stop::Fails(_)) => content.fail_to_sync(),
+            Err(Stop::PowerGoes | Stop::Killed | Stop::Off) => {}
         }
-        state.sync(self.file);
-        Ok(())
+        Ok(done?)
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.disk.state().files[self.file].now.len() as u64)
+        let mut state = self.disk.state();
+        state.look()?;
+        Ok(state.files[self.file].bytes().len() as u64)
     }
 }

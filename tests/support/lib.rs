@@ -1,5 +1,6 @@
 //! What several tests of the whole system share.
 
+pub mod acknowledged;
 pub mod asked;
 pub mod child;
 pub mod copied_log;

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use bishui_domain::attachment::{ATTACHMENT_BYTES_MAX, Attachment};
 use bishui_domain::sha256::Sha256;
-use bishui_infra::attachments::Attachments;
+use bishui_infra::attachments::{Attachments, Stored};
 use bishui_infra::codec;
 use bishui_infra::event_log::{EventLog, Position};
 use serde_json::json;
@@ -22,6 +22,7 @@ use super::task::Asked;
 use crate::act::Act;
 use crate::config::Config;
 use crate::error::OfficeError;
+use crate::incident::in_words;
 
 /// Puts the files of an act where attachments are kept, and names them in the act.
 pub(super) fn put(cli: &Cli, asked: &mut Asked<'_>) -> Result<(), OfficeError> {
@@ -78,12 +79,17 @@ pub(super) async fn examine(log: &dyn EventLog, kept: &Attachments) -> Result<Ex
     }
     let fault = |(position, attachment): &(Position, Attachment)| {
         let error = kept.check(attachment).err()?;
-        Some(format!("event {position} names {}: {error}", attachment.name))
+        Some(format!("event {position} names {}: {}", attachment.name, in_words(&error)))
     };
     let mut faults: Vec<String> = named.iter().filter_map(fault).collect();
     let is_named = |path: &Path| named.iter().any(|(_, attachment)| kept.path(attachment.sha256) == path);
-    let altered = kept.verify()?.altered.into_iter().filter(|path| !is_named(path));
-    faults.extend(altered.map(|path| format!("{} is not what its name says; no event names it", path.display())));
+    let Stored { altered, unreadable, .. } = kept.verify();
+    for path in altered.iter().filter(|path| !is_named(path)) {
+        faults.push(format!("{} is not what its name says; no event names it", path.display()));
+    }
+    for (path, why) in unreadable.iter().filter(|(path, _)| !is_named(path)) {
+        faults.push(format!("{} cannot be read: {why}", path.display()));
+    }
     Ok(Examined { named: named.len() as u64, faults })
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use bishui_domain::assessment::classify;
 use bishui_domain::plan::rules::RuleSet;
+use bishui_infra::durable;
 use bishui_infra::event_log::LogError;
 use bishui_infra::table::classify::Samples;
 use clap::CommandFactory;
@@ -68,7 +69,7 @@ pub(super) fn completions(shell: clap_complete::Shell, output: &Output) -> ExitC
 pub(super) async fn init(cli: &Cli, output: &Output) -> Result<ExitCode, OfficeError> {
     let data = &cli.data;
     let input = |what: String| OfficeError::Input { what };
-    std::fs::create_dir_all(data).map_err(|error| input(format!("{}: {error}", data.display())))?;
+    durable::create_dir(data).map_err(|error| input(format!("{}: {error}", data.display())))?;
     let settings = write_settings(data)?;
     let config = Config::read(data, cli.config.as_deref())?;
     let place = session::place(cli, &config)?;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{
-    Batch, EventLog, Expected, Idempotency, LogError, NewEvent, StreamId, StreamVersion, StreamWrite,
+    Batch, EventLog, Expected, Idempotency, LogError, NewEvent, Position, StreamId, StreamVersion, StreamWrite,
 };
+use bishui_tests::acknowledged::Acknowledged;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -19,13 +20,18 @@ pub(super) const WRITERS: u64 = 8;
 pub(super) const LARGE_EVERY: u64 = 20;
 /// Events of a large batch in its bulk stream: more than a store would write in one piece.
 pub(super) const LARGE_EVENTS: u64 = 1_300;
+/// Batches that are told before they are appended, where that is wanted.
+pub(super) const EARLY_BATCHES: u64 = 200;
 
-/// Appends to `store` until killed.
-pub(super) fn run(store: &Path) {
+/// Appends to `store` until killed; as a control, tells `early`.
+pub(super) fn run(store: &Path, early: bool) {
     println!("{READY}");
     let log = Arc::new(SledLog::open(store).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
+        if early {
+            tell_early(&log).await;
+        }
         let mut writers = JoinSet::new();
         for writer in 0..WRITERS {
             writers.spawn(write(Arc::clone(&log), writer));
@@ -41,11 +47,22 @@ async fn write(log: Arc<SledLog>, writer: u64) {
             // Met again after a restart: the key of the first batch is known.
             Ok(appended) if appended.duplicate => version = resume(&log, writer).await,
             Ok(appended) => {
-                println!("{writer} {version} {} {}", appended.first, appended.last);
+                println!("{}", Acknowledged { writer, version, first: appended.first, last: appended.last });
                 version += 1;
             }
             Err(error) => panic!("writer {writer}: {error}"),
         }
+    }
+}
+
+/// Tells of batches, then appends them. There is one writer of small batches, so it knows where they will stand.
+async fn tell_early(log: &SledLog) {
+    let (writer, versions) = (WRITERS - 1, 1..=EARLY_BATCHES);
+    for version in versions.clone() {
+        println!("{}", Acknowledged { writer, version, first: Position(2 * version - 1), last: Position(2 * version) });
+    }
+    for version in versions {
+        log.append(batch(writer, version)).await.unwrap();
     }
 }
 

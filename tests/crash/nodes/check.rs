@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bishui_infra::event_log::postgres::PostgresLog;
 use bishui_infra::event_log::{EventLog, LogError, Position, Recorded, event_id};
+use bishui_tests::acknowledged::Acknowledged;
 use serde::Deserialize;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::Acknowledged;
 use crate::node::ANSWERS;
 
 /// An event of the work.

@@ -6,12 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bishui_tests::acknowledged::Acknowledged;
 use bishui_tests::postgres::Cluster;
 use bishui_tests::proxy::Proxy;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::{Acknowledged, node};
+use crate::node;
 
 /// Nodes at once.
 pub(super) const NODES: usize = 3;
@@ -105,7 +106,7 @@ impl Fleet {
     /// Waits until a node has been told something further.
     pub(super) async fn goes_on(&mut self, number: usize, longest: Duration) {
         self.read_up();
-        let own = async { while self.next().await.node() != number {} };
+        let own = async { while node_of(&self.next().await) != number {} };
         timeout(longest, own).await.unwrap_or_else(|_| panic!("node {number} goes on"));
     }
 
@@ -133,4 +134,9 @@ impl Fleet {
         }
         known
     }
+}
+
+/// The node that was told.
+fn node_of(acknowledged: &Acknowledged) -> usize {
+    usize::try_from(acknowledged.writer / node::WRITERS).unwrap()
 }

@@ -8,8 +8,8 @@
 use std::env;
 use std::time::{Duration, Instant};
 
+use bishui_infra::event_log::EventLog;
 use bishui_infra::event_log::postgres::PostgresLog;
-use bishui_infra::event_log::{EventLog, Position};
 use bishui_tests::asked;
 use bishui_tests::dice::Dice;
 use bishui_tests::postgres::{Cluster, database_name, parsed};
@@ -178,27 +178,4 @@ async fn nodes_without_fencing_are_found_out() {
     fleet.end().await;
     assert!(faults.iter().any(|fault| fault.contains("was answered")), "the control was not found out: {faults:?}");
     println!("ok: without leases {} faults were found, the first: {}", faults.len(), faults[0]);
-}
-
-/// A batch that a node was told is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Acknowledged {
-    writer: u64,
-    /// Version of the writer's streams that it made.
-    version: u64,
-    first: Position,
-    last: Position,
-}
-
-impl Acknowledged {
-    fn parse(line: &str) -> Self {
-        let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
-        let [writer, version, first, last] = numbers[..] else { panic!("not an acknowledgement: {line}") };
-        Self { writer, version, first: Position(first), last: Position(last) }
-    }
-
-    /// The node that was told.
-    fn node(&self) -> usize {
-        usize::try_from(self.writer / node::WRITERS).unwrap()
-    }
 }

@@ -10,6 +10,7 @@ use bishui_infra::event_log::postgres::PostgresLog;
 use bishui_infra::event_log::{
     Batch, EventLog, Expected, Idempotency, Lease, LogError, NewEvent, Position, StreamId, StreamVersion, StreamWrite,
 };
+use bishui_tests::acknowledged::Acknowledged;
 use bishui_tests::child::end_with_the_test;
 use bishui_tests::postgres::parsed;
 use tokio::task::JoinSet;
@@ -69,7 +70,7 @@ async fn write(log: Arc<PostgresLog>, writer: u64) {
         match log.append(batch(writer, version)).await {
             // A repetition of one whose answer was lost is recorded too.
             Ok(appended) => {
-                println!("{writer} {version} {} {}", appended.first, appended.last);
+                println!("{}", Acknowledged { writer, version, first: appended.first, last: appended.last });
                 version += 1;
             }
             Err(error) => tell(&error).await,

@@ -1,12 +1,13 @@
-//! A disk that fails: each operation once with an error, and one that runs full.
+//! A disk that fails: each operation once with an error, each look at it too, and one that runs full.
 
 use bishui_infra::event_log::{Batch, EventLog, Expected, LogError, NewEvent, Position, StreamId, StreamWrite};
+use bishui_tests::dice::Dice;
 use bishui_tests::forgetful_disk::{Fault, ForgetfulDisk};
 
 use uuid::Uuid;
 
 use crate::open;
-use crate::work::{first_loss, write};
+use crate::work::{Told, kept, write, write_until_failure};
 
 /// Batches of each writer: enough to fill the first segments.
 const BATCHES: u64 = 12;
@@ -23,14 +24,46 @@ async fn an_error_of_any_operation_loses_nothing_that_was_acknowledged() {
         let directory = tempfile::tempdir().unwrap();
         disk.arm(Fault::Io(at));
         let told = match open(&disk, directory.path()) {
-            Ok(log) => write(log, 1, BATCHES).await,
-            Err(LogError::Unavailable { .. }) => continue,
+            Ok(log) => write_until_failure(log, 1, BATCHES).await.0,
+            Err(LogError::Unavailable { .. }) => Told::new(),
             Err(error) => panic!("operation {at}: {error}"),
         };
         disk.arm(Fault::None);
         let log = open(&disk, directory.path()).unwrap_or_else(|error| panic!("operation {at}: {error}"));
-        assert_eq!(first_loss(&log, &told).await, None, "operation {at}");
+        let shown = kept(&log, &told).await.unwrap_or_else(|loss| panic!("operation {at}: {loss}"));
+        log.append(tiny(1)).await.unwrap_or_else(|error| panic!("operation {at}: {error}"));
+        drop(log);
+        // What was shown after the failure is not only in the cache.
+        let disk = disk.after_power_loss(&mut Dice::new(at), 0);
+        let log = open(&disk, directory.path()).unwrap_or_else(|error| panic!("operation {at}, no power: {error}"));
+        let left = kept(&log, &told).await.unwrap_or_else(|loss| panic!("operation {at}, no power: {loss}"));
+        assert!(left.starts_with(&shown) && left.len() == shown.len() + 1, "operation {at}, no power");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_at_the_disk_that_fails_is_told_and_costs_nothing() {
+    let disk = ForgetfulDisk::new();
+    let directory = tempfile::tempdir().unwrap();
+    let told = write(open(&disk, directory.path()).unwrap(), 1, BATCHES).await;
+    disk.arm(Fault::None);
+    let events = kept(&open(&disk, directory.path()).unwrap(), &told).await.unwrap();
+    let looks = disk.looks();
+    assert!(looks > 20, "{looks}");
+    for at in 1..=looks {
+        disk.arm(Fault::Look(at));
+        match open(&disk, directory.path()) {
+            Ok(log) => match log.read_all(Position(0), usize::MAX).await {
+                Ok(read) => assert!(read == events, "look {at}"),
+                Err(error) => assert!(matches!(error, LogError::Unavailable { .. }), "look {at}: {error}"),
+            },
+            Err(error) => assert!(matches!(error, LogError::Unavailable { .. }), "look {at}: {error}"),
+        }
+        disk.arm(Fault::None);
+        let log = open(&disk, directory.path()).unwrap_or_else(|error| panic!("look {at}: {error}"));
+        assert!(kept(&log, &told).await.as_ref() == Ok(&events), "look {at}");
+    }
+    assert_eq!(disk.files(".bytes"), Vec::<std::path::PathBuf>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,9 +114,9 @@ async fn a_full_disk_is_an_error_and_room_makes_it_work_again() {
         assert!(matches!(&refused, Err(LogError::Unavailable { what, .. }) if what.contains("no room")), "{refused:?}");
         told.extend(write(log.clone(), 2, 4).await);
         log.append(large()).await.unwrap();
-        assert_eq!(first_loss(&log, &told).await, None);
+        kept(&log, &told).await.unwrap();
         drop(log);
-        assert_eq!(first_loss(&open(&disk, directory.path()).unwrap(), &told).await, None);
+        kept(&open(&disk, directory.path()).unwrap(), &told).await.unwrap();
         (refusals, at) = (refusals + 1, at + 13);
     }
     assert!(refusals > 5, "{refusals}");

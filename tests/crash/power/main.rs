@@ -13,6 +13,7 @@ use bishui_infra::event_log::LogError;
 use bishui_infra::event_log::sled::SledLog;
 use bishui_tests::forgetful_disk::ForgetfulDisk;
 
+mod cached;
 mod damage;
 mod faults;
 mod loss;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{
-    Appended, Batch, EventLog, Expected, Idempotency, NewEvent, Position, Recorded, StreamId, StreamVersion,
+    Appended, Batch, EventLog, Expected, Idempotency, LogError, NewEvent, Position, Recorded, StreamId, StreamVersion,
     StreamWrite,
 };
 use bishui_tests::dice::Dice;
@@ -17,19 +17,34 @@ const WRITERS: u64 = 6;
 /// Everything that was told to a writer, by the id of the batch: where it stands and what is in it.
 pub(crate) type Told = BTreeMap<Uuid, (Appended, Batch)>;
 
-/// Writes until nothing more is taken, or until each writer has written `batches`.
+/// Writes until each writer has written `batches`; all of them are taken.
 pub(crate) async fn write(log: SledLog, seed: u64, batches: u64) -> Told {
-    let log = Arc::new(log);
-    let writers = (0..WRITERS).map(|writer| tokio::spawn(one_writer(Arc::clone(&log), seed, writer, batches)));
-    let writers: Vec<_> = writers.collect();
-    let mut told = Told::new();
-    for writer in writers {
-        told.extend(writer.await.unwrap());
-    }
+    let (told, failure) = write_until_failure(log, seed, batches).await;
+    assert!(failure.is_none(), "{failure:?}");
     told
 }
 
-async fn one_writer(log: Arc<SledLog>, seed: u64, writer: u64, batches: u64) -> Told {
+/// Writes until the disk fails, or until each writer has written `batches`; gives a failure that ended a writer.
+pub(crate) async fn write_until_failure(log: SledLog, seed: u64, batches: u64) -> (Told, Option<LogError>) {
+    let log = Arc::new(log);
+    let writers = (0..WRITERS).map(|writer| tokio::spawn(one_writer(Arc::clone(&log), seed, writer, batches)));
+    let writers: Vec<_> = writers.collect();
+    let (mut told, mut failure) = (Told::new(), None);
+    for writer in writers {
+        let (told_to_one, ended_by) = writer.await.unwrap();
+        told.extend(told_to_one);
+        failure = failure.or(ended_by);
+    }
+    (told, failure)
+}
+
+/// Only a disk that fails is a reason to stop: the log that refuses a batch for another reason is at fault.
+fn unavailable(error: LogError) -> LogError {
+    assert!(matches!(error, LogError::Unavailable { .. }), "{error:?}");
+    error
+}
+
+async fn one_writer(log: Arc<SledLog>, seed: u64, writer: u64, batches: u64) -> (Told, Option<LogError>) {
     let mut dice = Dice::new(seed ^ (writer << 32));
     let mut told = Told::new();
     let (own, shared) = (StreamId::new("own", format!("{seed}-{writer}")), StreamId::new("shared", "all"));
@@ -42,19 +57,21 @@ async fn one_writer(log: Arc<SledLog>, seed: u64, writer: u64, batches: u64) -> 
             StreamWrite { stream: shared.clone(), expected: Expected::Any, events: some_events(&mut dice) },
         ];
         let batch = batch(seed, writer, number, writes);
-        // A refusal of the disk ends it; anything else would be a fault of the log, and shows as a batch that is missing.
-        let Ok(appended) = log.append(batch.clone()).await else { break };
+        let appended = match log.append(batch.clone()).await {
+            Ok(appended) => appended,
+            Err(error) => return (told, Some(unavailable(error))),
+        };
         told.insert(batch.id, (appended, batch));
         version += count;
         if dice.chance(10) {
             let consumer = format!("{seed}-{writer}");
             let before = log.checkpoint(&consumer).await.unwrap();
-            if log.move_checkpoint(&consumer, before, appended.last).await.is_err() {
-                break;
+            if let Err(error) = log.move_checkpoint(&consumer, before, appended.last).await {
+                return (told, Some(unavailable(error)));
             }
         }
     }
-    told
+    (told, None)
 }
 
 fn some_events(dice: &mut Dice) -> Vec<NewEvent> {
@@ -83,29 +100,26 @@ fn batch(seed: u64, writer: u64, number: u64, writes: Vec<StreamWrite>) -> Batch
     }
 }
 
-/// The first thing that `log` does not keep of what was told.
-pub(crate) async fn first_loss(log: &SledLog, told: &Told) -> Option<String> {
-    let head = match log.verify() {
-        Ok(head) => head,
-        Err(error) => return Some(error.to_string()),
-    };
-    let events = log.read_all(Position(0), usize::MAX).await.unwrap();
+/// Everything in `log`, which keeps what was told; otherwise the first thing that it does not keep.
+pub(crate) async fn kept(log: &SledLog, told: &Told) -> Result<Vec<Recorded>, String> {
+    let head = log.verify().map_err(|error| error.to_string())?;
+    let events = log.read_all(Position(0), usize::MAX).await.map_err(|error| error.to_string())?;
     if events.len() as u64 != head.0 {
-        return Some(format!("{} events up to {head}", events.len()));
+        return Err(format!("{} events up to {head}", events.len()));
     }
     for (id, (appended, batch)) in told {
         let range = usize::try_from(appended.first.0 - 1).unwrap()..usize::try_from(appended.last.0).unwrap();
-        let Some(found) = events.get(range) else { return Some(format!("batch {id} at {appended:?} is gone")) };
+        let found = events.get(range).ok_or_else(|| format!("batch {id} at {appended:?} is gone"))?;
         if !same(found, batch) {
-            return Some(format!("batch {id} at {appended:?} is another"));
+            return Err(format!("batch {id} at {appended:?} is another"));
         }
         if let Some(asked) = &batch.idempotency
             && log.recall(asked).await.ok().flatten() != Some(Appended { duplicate: true, ..*appended })
         {
-            return Some(format!("the key of batch {id} is forgotten"));
+            return Err(format!("the key of batch {id} is forgotten"));
         }
     }
-    None
+    Ok(events)
 }
 
 fn same(found: &[Recorded], batch: &Batch) -> bool {
