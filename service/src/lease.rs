@@ -77,6 +77,13 @@ impl Leases {
         }
     }
 
+    /// Whether a term is still held: surely so while the time since its last renewal is not over, else the log is asked.
+    /// For what cannot be refused afterwards; a program that was stopped for a while does not know of it.
+    pub(crate) async fn still(&self, log: &dyn EventLog, work: Work, lease: &Lease) -> Result<bool, LogError> {
+        let held = self.held(work).filter(|held| held.renewed.elapsed() < self.time).map(|held| held.lease);
+        Ok(held.as_ref() == Some(lease) || self.take(log, work).await?.as_ref() == Some(lease))
+    }
+
     /// Ends a turn: the lease is given back unless this node keeps its leases.
     pub(crate) async fn done(&self, log: &dyn EventLog, work: Work, lease: &Lease) -> Result<(), LogError> {
         if self.kept.load(Ordering::Acquire) {

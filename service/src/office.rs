@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 use crate::act::Act;
 use crate::clock::Clock;
+use crate::delivery::Change;
 use crate::error::OfficeError;
 use crate::lease::Leases;
 use crate::process::Stops;
@@ -160,8 +161,8 @@ pub struct Office {
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     pub(crate) processes: Mutex<()>,
-    /// The term of the mail lease in which attempts that were cut short have been settled.
-    pub(crate) mail: Mutex<Option<u64>>,
+    /// The mail worker's, with how attempts ended that it could not record yet.
+    pub(crate) mail: Mutex<Vec<Change>>,
     pub(crate) deadlines: Mutex<()>,
 }
 

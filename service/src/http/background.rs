@@ -21,7 +21,9 @@ use crate::{deadlines, delivery};
 
 /// Pause before work that failed is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-/// Longest pause of the mail worker.
+/// Least pause of the mail worker: what is due after a turn could not be done in it.
+const MAIL_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Its longest pause.
 const MAIL_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Pause between two looks at the deadlines.
 const DEADLINES_PAUSE: Duration = Duration::from_mins(1);
@@ -84,7 +86,7 @@ async fn mail(app: App, mailer: Arc<dyn Mailer>, from: String, mut alarm: Alarm)
         // What another node sends is not waited for here.
         let ours = app.office.leases.working().contains(&Work::Mail);
         let next = app.office.register().next_mail().filter(|_| ours);
-        let until = next.map_or(MAIL_PAUSE_MAX, |at| until(&app.office, at).min(MAIL_PAUSE_MAX));
+        let until = next.map_or(MAIL_PAUSE_MAX, |at| until(&app.office, at).clamp(MAIL_PAUSE_MIN, MAIL_PAUSE_MAX));
         let pause = if done { Pause::UntilMoved(until) } else { Pause::Fixed(RETRY_PAUSE) };
         if !alarm.wait(pause).await {
             return;
