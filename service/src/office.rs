@@ -126,6 +126,9 @@ pub struct Receipt {
     pub events: Vec<EventLine>,
     /// True when the act had been recorded before under the same key.
     pub duplicate: bool,
+    /// Whether what follows from it was recorded too; where false, background work does that later, and the
+    /// position may be the act's own.
+    pub followed: bool,
     /// What became of the rows of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub import: Option<ImportReport>,
@@ -254,14 +257,14 @@ impl Office {
     /// # Errors
     /// A refusal, an unreadable input, or a failure of the store.
     pub async fn perform(&self, act: &Act, request: &Request) -> Result<Receipt, OfficeError> {
-        self.follow_through().await?;
         let idempotency = request.idempotency_key.clone().map(|key| Idempotency { key, request: digest(act) });
-        // A repetition is answered from the log even when the act itself would now be refused.
+        // A repetition is answered from the log even when the act itself would now be refused, or background work fails.
         if let Some(known) = &idempotency
             && let Some(appended) = self.log().recall(known).await?
         {
-            return self.receipt(appended, None).await;
+            return Ok(self.receipt(appended, None).await);
         }
+        let followed = self.follow_through().await?;
         let id = (self.ids)();
         for _ in 0..ATTEMPTS_MAX {
             if let Some((stream, version)) = &request.if_match
@@ -279,7 +282,8 @@ impl Office {
             }
             if decided.draft.is_empty() {
                 let position = self.log().head().await?;
-                return Ok(Receipt { position, events: vec![], duplicate: false, import: decided.import });
+                let import = decided.import;
+                return Ok(Receipt { position, events: vec![], duplicate: false, followed, import });
             }
             let batch = Batch {
                 id,
@@ -295,7 +299,7 @@ impl Office {
                 Ok(appended) => {
                     let (first, last) = (appended.first.0, appended.last.0);
                     tracing::info!(correlation = %id, actor = request.actor, first, last, "an act is recorded");
-                    return self.receipt(appended, decided.import).await;
+                    return Ok(self.receipt(appended, decided.import).await);
                 }
                 Err(LogError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -305,17 +309,26 @@ impl Office {
         Err(LogError::Unavailable { what, source: None }.into())
     }
 
-    async fn receipt(&self, appended: Appended, import: Option<ImportReport>) -> Result<Receipt, OfficeError> {
+    /// The receipt of a recorded act. It is done whatever fails from here on: told as failed, it would be done again.
+    async fn receipt(&self, appended: Appended, import: Option<ImportReport>) -> Receipt {
+        let Appended { first, last: position, duplicate } = appended;
+        let mut receipt = Receipt { position, events: vec![], duplicate, followed: false, import };
+        if let Err(error) = self.follow_act(appended, &mut receipt).await {
+            let (error, first, last) = (&error as &dyn std::error::Error, first.0, position.0);
+            tracing::error!(error, first, last, "an act is recorded, what follows from it not yet");
+        }
+        receipt
+    }
+
+    async fn follow_act(&self, appended: Appended, receipt: &mut Receipt) -> Result<(), OfficeError> {
         const EVENTS_MAX: usize = 1_000;
         let count = usize::try_from(appended.last.0 + 1 - appended.first.0).unwrap_or(EVENTS_MAX).min(EVENTS_MAX);
         let events = self.log().read_all(Position(appended.first.0.saturating_sub(1)), count).await?;
-        self.follow_through().await?;
-        Ok(Receipt {
-            position: self.log().head().await?,
-            events: events.iter().map(EventLine::from).collect(),
-            duplicate: appended.duplicate,
-            import,
-        })
+        receipt.events = events.iter().map(EventLine::from).collect();
+        let followed = self.follow_through().await?;
+        receipt.position = self.log().head().await?;
+        receipt.followed = followed;
+        Ok(())
     }
 
     async fn decide(&self, act: &Act) -> Result<Decided, OfficeError> {

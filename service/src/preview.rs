@@ -138,6 +138,10 @@ pub async fn preview(office: &Office, act: &Act, request: &Request) -> Result<Pr
     let known = copy.register().notices.len();
     let request = Request { idempotency_key: None, ..request.clone() };
     let receipt = copy.perform(act, &request).await?;
+    if !receipt.followed {
+        // What follows from it is what was asked for: here its failure is one.
+        copy.follow_through().await?;
+    }
     let after = Standing::of(&copy);
     let events = copy.log().read_all(head, EVENTS_MAX).await?;
     let notices = new_notices(&copy, known)?;
