@@ -206,9 +206,8 @@ impl Office {
         self
     }
 
-    /// An office on `log` that starts from what this one knows: for previews.
-    pub(crate) fn fork(&self, log: Arc<dyn EventLog>) -> Self {
-        let register = self.register().clone();
+    /// An office on `log` that starts from what this one knew at a position of it: for previews.
+    pub(crate) fn fork(&self, register: Register, log: Arc<dyn EventLog>) -> Self {
         let (clock, calendar) = (Arc::clone(&self.clock), Arc::clone(&self.calendar));
         Self::starting_from(register, log, clock, calendar, self.settings.clone())
     }

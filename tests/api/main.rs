@@ -4,6 +4,7 @@
 
 mod attachments;
 mod away;
+mod gone_back;
 mod incidents;
 mod isolation;
 mod leases;
