@@ -35,7 +35,7 @@ use crate::act::Act;
 use crate::clock::Clock;
 use crate::delivery::Change;
 use crate::error::OfficeError;
-use crate::lease::Leases;
+use crate::lease::{Leases, Work};
 use crate::process::Stops;
 use crate::projection::Projections;
 use crate::records::{Draft, Records};
@@ -59,6 +59,8 @@ pub struct Settings {
     pub refuse_future: bool,
     /// Where attachments are kept; without it none are taken.
     pub attachments: Option<Attachments>,
+    /// Whether this node sends mail; otherwise that is left to other nodes of the store.
+    pub sends_mail: bool,
     /// Time for which a lease of background work is taken; a service renews it after a third of that.
     pub lease_time: Duration,
     /// Longest wait for another node to follow an act through, or for a position to be shown.
@@ -72,6 +74,7 @@ impl Default for Settings {
             mail_host: "bishui.invalid".to_owned(),
             refuse_future: true,
             attachments: None,
+            sends_mail: true,
             lease_time: Duration::from_secs(6),
             wait_within: Duration::from_secs(10),
         }
@@ -182,12 +185,13 @@ impl Office {
         calendar: Arc<WorkCalendar>,
         settings: Settings,
     ) -> Self {
+        let left = (!settings.sends_mail).then_some(Work::Mail);
         Self {
             records: Records::new(log),
             clock,
             calendar,
             projections: Projections::from(register),
-            leases: Leases::new(Uuid::now_v7(), settings.lease_time),
+            leases: Leases::new(Uuid::now_v7(), settings.lease_time, left),
             settings,
             stops: Stops::default(),
             turns: Turns::default(),

@@ -86,6 +86,7 @@ pub(super) fn office(store: &Store, config: &Config, data_dir: &Path) -> Result<
     let settings = Settings {
         mail_host: config.mail_host.clone(),
         attachments: Some(config.attachments(data_dir)),
+        sends_mail: config.sends_mail(store),
         lease_time: config.lease_time(),
         ..Settings::default()
     };
@@ -189,7 +190,8 @@ impl Session {
     /// Where mail of this session's acts goes, for people.
     pub(super) fn mail_goes_to(&self) -> Option<String> {
         match self {
-            Self::Local(local) => Some(local.mailer.describe()),
+            Self::Local(local) if local.office.settings.sends_mail => Some(local.mailer.describe()),
+            Self::Local(_) => Some("a service or command that has a mail server".to_owned()),
             Self::Remote(_) => None,
         }
     }
