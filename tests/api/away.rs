@@ -174,6 +174,8 @@ fn a_recorded_act_is_never_told_as_failed_and_reads_go_on_without_the_processes(
     };
     assert_eq!(paid(&town.get(&finance, "/api/v1/ledgers/2020").ok()), 1, "what is recorded is shown");
     assert_eq!(town.send("GET", "/", &[], "").status, 200);
+    let asked = town.post(&town.token(Role::Auditor), "/api/v1/queries", &json!({"ask": "status"}));
+    assert_eq!(asked.status, 200, "{}", asked.body);
     faults.checkpoints.store(false, Ordering::SeqCst);
     assert_eq!(pay().ok()["followed"], true);
 }

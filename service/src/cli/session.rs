@@ -228,11 +228,12 @@ impl Local {
         Ok(Done { answer, left })
     }
 
+    /// Does what is due. One failure does not hold up the rest, and is told; an outcome of mail that could not be recorded
+    /// has another chance so.
     async fn send_and_remind(&self) -> Result<(), OfficeError> {
-        delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
-        deadlines::fire_due(&self.office).await?;
-        delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
-        Ok(())
+        let deliver = async || delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await.map(drop);
+        let done = [deliver().await, deadlines::fire_due(&self.office).await, deliver().await];
+        done.into_iter().collect()
     }
 }
 
