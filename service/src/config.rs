@@ -14,6 +14,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::error::OfficeError;
+use crate::store::Store;
 
 /// The name of the settings file in the data directory.
 pub const FILE_NAME: &str = "bishui.toml";
@@ -37,9 +38,12 @@ pub struct Config {
     pub mail_from: String,
     /// The host part of Message-IDs.
     pub mail_host: String,
-    /// The mail server; without it mail goes to a spool of .eml files in the data directory.
+    /// The mail server; without it mail goes to a spool of .eml files.
     #[serde(skip_serializing)]
     pub smtp: Option<SmtpSettings>,
+    /// The directory of the spool; by default `outbox` in the data directory, where the store is embedded. On a database
+    /// only a node that names one has a spool: the others would take the mail of the whole office into their own.
+    pub spool: Option<PathBuf>,
     /// The directory of attachments; by default `attachments` in the data directory. Nodes that share a store share it.
     pub attachments: Option<PathBuf>,
     /// The store, `sled:DIR` or `postgres://…`; by default the embedded one in the data directory. It may hold a
@@ -62,6 +66,7 @@ impl Default for Config {
             mail_from: "bishui@bishui.invalid".to_owned(),
             mail_host: "bishui.invalid".to_owned(),
             smtp: None,
+            spool: None,
             attachments: None,
             store: None,
             calendar: None,
@@ -116,6 +121,19 @@ impl Config {
         Attachments::at(self.attachments.clone().unwrap_or_else(|| data_dir.join(ATTACHMENTS_DIR)))
     }
 
+    /// Whether mail is sent from here: a store that is shared may have its mail server elsewhere.
+    pub fn sends_mail(&self, store: &Store) -> bool {
+        match store {
+            Store::Sled(_) => true,
+            Store::Postgres(_) => self.smtp.is_some() || self.spool.is_some(),
+        }
+    }
+
+    /// The directory of the spool.
+    pub fn spool(&self, data_dir: &Path) -> PathBuf {
+        self.spool.clone().unwrap_or_else(|| data_dir.join(SPOOL_DIR))
+    }
+
     /// Where mail goes.
     ///
     /// # Errors
@@ -125,7 +143,7 @@ impl Config {
         if let Some(settings) = &self.smtp {
             return Ok(Arc::new(SmtpMailer::new(settings).map_err(|error| input(error.to_string()))?));
         }
-        let spool = SpoolMailer::open(data_dir.join(SPOOL_DIR));
+        let spool = SpoolMailer::open(self.spool(data_dir));
         Ok(Arc::new(spool.map_err(|error| input(format!("the mail spool: {error}")))?))
     }
 }

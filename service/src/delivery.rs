@@ -1,10 +1,11 @@
 //! The mail worker: makes the attempts that queued messages wait for, and records what became of them.
 //!
 //! An attempt is recorded before it is made and after it. One that was cut short is repeated only where that cannot
-//! make a second message; otherwise its outcome is unknown and a person decides. One node does this at a time, under a
-//! lease that every recorded attempt carries: who has lost it can neither begin an attempt nor end one.
+//! make a second message; otherwise its outcome is unknown and a person decides. An outcome that is known and could not
+//! be recorded is kept until it can. One node does this at a time, under a lease that every recorded attempt carries: who
+//! has lost it can neither begin an attempt nor end one.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use bishui_domain::delivery::{Mail, MailEvent, RecipientOutcome};
 use bishui_domain::ids::MailId;
@@ -30,40 +31,30 @@ const ACTOR: &str = "process/mail";
 pub async fn deliver_due(office: &Office, mailer: &dyn Mailer, from: &str) -> Result<usize, OfficeError> {
     office.advance().await?;
     let mut attempts = 0;
-    under_lease(office, mailer, async |worker| worker.deliver(from, &mut attempts).await).await?;
+    under_lease(office, mailer, async |worker, ends| worker.deliver(from, ends, &mut attempts).await).await?;
     office.advance().await?;
     Ok(attempts)
 }
 
-/// Settles attempts that were cut short by the stop of whoever made them. Every taking of the work does this first; it
-/// need not be called for that.
+/// Settles attempts that were cut short. Every delivery does this first; it need not be called for that.
 ///
 /// # Errors
 /// A failure of the store.
 pub async fn recover(office: &Office, mailer: &dyn Mailer) -> Result<(), OfficeError> {
     office.advance().await?;
-    under_lease(office, mailer, async |_| Ok(())).await?;
+    under_lease(office, mailer, async |worker, ends| first(worker.recover(ends).await?)).await?;
     office.advance().await
 }
 
-/// Does mail work under the lease, if it can be had. A new term begins with the attempts that earlier terms left open:
-/// whoever made them is refused from then on, so they are over. In the same term they are our own and left alone.
+/// Does mail work under the lease, if it can be had, with what is known of attempts and not recorded yet.
 async fn under_lease(
     office: &Office,
     mailer: &dyn Mailer,
-    work: impl AsyncFnOnce(Worker<'_>) -> Result<(), OfficeError>,
+    work: impl AsyncFnOnce(Worker<'_>, &mut Vec<Change>) -> Result<(), OfficeError>,
 ) -> Result<(), OfficeError> {
-    let mut settled_in = office.turns.mail.lock().await;
+    let mut ends = office.turns.mail.lock().await;
     let Some(lease) = office.leases.turn(&**office.log(), Work::Mail).await? else { return Ok(()) };
-    let worker = Worker { office, mailer, lease: &lease };
-    let worked = async {
-        if *settled_in != Some(lease.term) {
-            worker.recover().await?;
-            *settled_in = Some(lease.term);
-        }
-        work(worker).await
-    };
-    match worked.await {
+    match work(Worker { office, mailer, lease: &lease }, &mut ends).await {
         Err(OfficeError::Log(LogError::Deposed { .. })) => {
             office.leases.lost(Work::Mail);
             Ok(())
@@ -85,46 +76,59 @@ struct Worker<'a> {
 }
 
 /// What is to be recorded of a mail that was read at a version.
-struct Change {
+#[derive(Debug)]
+pub(crate) struct Change {
     id: MailId,
     version: StreamVersion,
     events: Vec<MailEvent>,
 }
 
-/// Messages that cannot be read back or recorded: they do not hold up the others.
-type Stuck = BTreeMap<MailId, OfficeError>;
+/// Why messages cannot be read back or recorded: they do not hold up the others.
+type Stuck = Vec<OfficeError>;
+
+/// One of them stands for all.
+fn first(stuck: Stuck) -> Result<(), OfficeError> {
+    stuck.into_iter().next().map_or(Ok(()), Err)
+}
 
 impl Worker<'_> {
-    async fn deliver(self, from: &str, attempts: &mut usize) -> Result<(), OfficeError> {
-        let mut stuck = Stuck::new();
+    async fn deliver(self, from: &str, ends: &mut Vec<Change>, attempts: &mut usize) -> Result<(), OfficeError> {
+        let mut stuck = self.recover(ends).await?;
+        let mut tried = BTreeSet::new();
         // Where an attempt that is cut short is repeated anyway, many may be under way; elsewhere each that is would
         // end as unknown.
         let together = if self.mailer.idempotent() { TOGETHER_MAX } else { 1 };
         loop {
             let mut due = self.office.register().due_mails(self.office.now());
-            due.retain(|id| !stuck.contains_key(id));
+            // Once each: a register that has stopped at an event never shows what became of an attempt.
+            due.retain(|id| tried.insert(*id));
             if due.is_empty() {
-                return stuck.into_values().next().map_or(Ok(()), Err);
+                return first(stuck);
             }
             for ids in due.chunks(together) {
-                *attempts += self.attempt(from, ids, &mut stuck).await?;
+                *attempts += self.attempt(from, ids, ends, &mut stuck).await?;
             }
             self.office.advance().await?;
         }
     }
 
-    async fn recover(self) -> Result<(), OfficeError> {
+    /// Settles the attempts that are open, by their outcome where that is known here. Under the lease no other node makes
+    /// one, and this node takes one turn at a time: they were cut short, by a stop or by a store that was away.
+    async fn recover(self, ends: &mut Vec<Change>) -> Result<Stuck, OfficeError> {
+        let mut stuck = Stuck::new();
+        self.end(ends, &mut stuck).await?;
         self.office.bring_level().await?;
         let interrupted = self.office.register().interrupted_mails();
-        for id in interrupted {
-            match self.settle(id).await {
-                Err(error) if error.lies_in_the_event() => {
-                    tracing::error!(error = &error as &dyn std::error::Error, %id, "an attempt that was cut short stays open");
-                }
+        for id in &interrupted {
+            match self.settle(*id).await {
+                Err(error) if error.lies_in_the_event() => stuck.push(error),
                 settled => settled?,
             }
         }
-        self.office.advance().await
+        if !interrupted.is_empty() {
+            self.office.advance().await?;
+        }
+        Ok(stuck)
     }
 
     /// Settles the attempt at a message that was cut short.
@@ -136,7 +140,13 @@ impl Worker<'_> {
 
     /// Attempts these messages: all attempts are recorded, then made, then their ends recorded. Gives the number made;
     /// what another worker was first at is none of them.
-    async fn attempt(self, from: &str, ids: &[MailId], stuck: &mut Stuck) -> Result<usize, OfficeError> {
+    async fn attempt(
+        self,
+        from: &str,
+        ids: &[MailId],
+        ends: &mut Vec<Change>,
+        stuck: &mut Stuck,
+    ) -> Result<usize, OfficeError> {
         let (mut mails, mut begun) = (Vec::new(), Vec::new());
         for id in ids {
             match self.office.records().mail(*id).await {
@@ -147,15 +157,19 @@ impl Worker<'_> {
                     }
                 }
                 Ok((None, _)) => {}
-                Err(error) if error.lies_in_the_event() => drop(stuck.insert(*id, error)),
+                Err(error) if error.lies_in_the_event() => stuck.push(error),
                 Err(error) => return Err(error),
             }
         }
         let recorded = self.record_each(&begun, stuck).await?;
-        let (mut made, mut ended) = (0, Vec::new());
+        let mut made = 0;
         for ((mail, Change { id, version, events }), _) in
             mails.into_iter().zip(begun).zip(recorded).filter(|(_, recorded)| *recorded)
         {
+            if !self.office.leases.still(&**self.office.log(), Work::Mail, self.lease).await? {
+                let Lease { work, term } = self.lease.clone();
+                return Err(LogError::Deposed { work, term }.into());
+            }
             made += 1;
             let outcomes = self.send(from, &mail).await;
             let version = StreamVersion(version.0 + events.len() as u64);
@@ -164,12 +178,20 @@ impl Worker<'_> {
             let pause = pause.unwrap_or(jiff::SignedDuration::ZERO);
             let retry_at = self.office.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
             match trying.end(outcomes, retry_at) {
-                Ok(events) => ended.push(Change { id, version, events }),
-                Err(refusal) => drop(stuck.insert(id, refusal.into())),
+                Ok(events) => ends.push(Change { id, version, events }),
+                Err(refusal) => stuck.push(refusal.into()),
             }
         }
-        self.record_each(&ended, stuck).await?;
+        self.end(ends, stuck).await?;
         Ok(made)
+    }
+
+    /// Records how attempts ended. Until the log has answered, that is kept: a mail that a server has taken is not to end
+    /// as unknown because the store was away. If somebody else has settled it by then, its version tells.
+    async fn end(self, ends: &mut Vec<Change>, stuck: &mut Stuck) -> Result<(), OfficeError> {
+        self.record_each(ends, stuck).await?;
+        ends.clear();
+        Ok(())
     }
 
     async fn send(self, from: &str, mail: &Mail) -> Vec<RecipientOutcome> {
@@ -199,7 +221,7 @@ impl Worker<'_> {
         for change in changes {
             recorded.push(match self.record(std::slice::from_ref(change)).await {
                 Err(error) if error.lies_in_the_event() => {
-                    stuck.insert(change.id, error);
+                    stuck.push(error);
                     false
                 }
                 recorded => recorded?,

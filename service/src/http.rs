@@ -32,6 +32,7 @@ use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -122,6 +123,9 @@ pub enum ServeError {
     /// Requests can no longer be taken.
     #[error("requests can no longer be taken")]
     Accept(#[source] std::io::Error),
+    /// A piece of background work broke off by a fault of the program; start the service again.
+    #[error("background work broke off")]
+    BrokenOff(#[source] JoinError),
 }
 
 impl ServiceFile {
@@ -141,7 +145,7 @@ impl ServiceFile {
 /// Serves until `shutdown` ends, then finishes what is under way.
 ///
 /// # Errors
-/// The service cannot start, or can no longer take requests.
+/// The service cannot start, can no longer take requests, or does no longer do its background work.
 pub async fn serve(
     office: Arc<Office>,
     mailer: Arc<dyn Mailer>,
@@ -168,18 +172,21 @@ pub async fn serve(
         recorder,
     };
     let (stopping, stop) = watch::channel(false);
-    let work = Background::start(&app, mailer, mail_from, &stop);
+    let mut work = Background::start(&app, mailer, mail_from, &stop);
     tracing::info!(%address, "the service listens");
+    let told = stopping.clone();
     let server = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
         shutdown.await;
-        stopping.send_replace(true);
+        told.send_replace(true);
     });
     let mut stopped = stop.clone();
     let served = tokio::select! {
-        served = async move { server.await } => served,
+        served = async move { server.await } => served.map_err(ServeError::Accept),
+        fault = work.broken_off() => Err(ServeError::BrokenOff(fault)),
         // Connections that stay open do not hold the stop up.
         () = async { let _ = stopped.wait_for(|stop| *stop).await; tokio::time::sleep(STOP_WITHIN).await } => Ok(()),
     };
+    stopping.send_replace(true);
     if !work.end(STOP_WITHIN).await {
         tracing::warn!("background work was cut short; an attempt of mail under way is settled by who takes over");
     }
@@ -189,7 +196,7 @@ pub async fn serve(
         }
         Ok(()) | Err(_) => {}
     }
-    served.map_err(ServeError::Accept)
+    served
 }
 
 fn router(app: App) -> Router {

@@ -43,6 +43,8 @@ struct Held {
 pub struct Leases {
     holder: Uuid,
     time: Duration,
+    /// Work that is left to other nodes.
+    left: Option<Work>,
     /// Whether this node renews its leases between turns.
     kept: AtomicBool,
     held: Mutex<BTreeMap<Work, Held>>,
@@ -51,10 +53,10 @@ pub struct Leases {
 }
 
 impl Leases {
-    /// The leases of `holder`, each taken for `time`.
-    pub fn new(holder: Uuid, time: Duration) -> Self {
+    /// The leases of `holder`, each taken for `time`; that of work which is `left` to others never.
+    pub fn new(holder: Uuid, time: Duration, left: Option<Work>) -> Self {
         let (kept, held, taken) = (AtomicBool::new(false), Mutex::default(), watch::Sender::new(0));
-        Self { holder, time, kept, held, taken }
+        Self { holder, time, left, kept, held, taken }
     }
 
     /// Time between two renewals.
@@ -75,6 +77,13 @@ impl Leases {
             Some(held) => Ok(Some(held.lease)),
             None => self.take(log, work).await,
         }
+    }
+
+    /// Whether a term is still held: surely so while the time since its last renewal is not over, else the log is asked.
+    /// For what cannot be refused afterwards; a program that was stopped for a while does not know of it.
+    pub(crate) async fn still(&self, log: &dyn EventLog, work: Work, lease: &Lease) -> Result<bool, LogError> {
+        let held = self.held(work).filter(|held| held.renewed.elapsed() < self.time).map(|held| held.lease);
+        Ok(held.as_ref() == Some(lease) || self.take(log, work).await?.as_ref() == Some(lease))
     }
 
     /// Ends a turn: the lease is given back unless this node keeps its leases.
@@ -125,6 +134,9 @@ impl Leases {
     }
 
     async fn take(&self, log: &dyn EventLog, work: Work) -> Result<Option<Lease>, LogError> {
+        if self.left == Some(work) {
+            return Ok(None);
+        }
         // Counted from before the question: the store's time ends no sooner than ours.
         let renewed = Instant::now();
         let Some(lease) = log.take_lease(&work.to_string(), self.holder, self.time).await? else {

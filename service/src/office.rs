@@ -33,8 +33,9 @@ use uuid::Uuid;
 
 use crate::act::Act;
 use crate::clock::Clock;
+use crate::delivery::Change;
 use crate::error::OfficeError;
-use crate::lease::Leases;
+use crate::lease::{Leases, Work};
 use crate::process::Stops;
 use crate::projection::Projections;
 use crate::records::{Draft, Records};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub refuse_future: bool,
     /// Where attachments are kept; without it none are taken.
     pub attachments: Option<Attachments>,
+    /// Whether this node sends mail; otherwise that is left to other nodes of the store.
+    pub sends_mail: bool,
     /// Time for which a lease of background work is taken; a service renews it after a third of that.
     pub lease_time: Duration,
     /// Longest wait for another node to follow an act through, or for a position to be shown.
@@ -71,6 +74,7 @@ impl Default for Settings {
             mail_host: "bishui.invalid".to_owned(),
             refuse_future: true,
             attachments: None,
+            sends_mail: true,
             lease_time: Duration::from_secs(6),
             wait_within: Duration::from_secs(10),
         }
@@ -125,6 +129,9 @@ pub struct Receipt {
     pub events: Vec<EventLine>,
     /// True when the act had been recorded before under the same key.
     pub duplicate: bool,
+    /// Whether what follows from it was recorded too; where false, background work does that later, and the
+    /// position may be the act's own.
+    pub followed: bool,
     /// What became of the rows of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub import: Option<ImportReport>,
@@ -160,8 +167,8 @@ pub struct Office {
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     pub(crate) processes: Mutex<()>,
-    /// The term of the mail lease in which attempts that were cut short have been settled.
-    pub(crate) mail: Mutex<Option<u64>>,
+    /// The mail worker's, with how attempts ended that it could not record yet.
+    pub(crate) mail: Mutex<Vec<Change>>,
     pub(crate) deadlines: Mutex<()>,
 }
 
@@ -178,12 +185,13 @@ impl Office {
         calendar: Arc<WorkCalendar>,
         settings: Settings,
     ) -> Self {
+        let left = (!settings.sends_mail).then_some(Work::Mail);
         Self {
             records: Records::new(log),
             clock,
             calendar,
             projections: Projections::from(register),
-            leases: Leases::new(Uuid::now_v7(), settings.lease_time),
+            leases: Leases::new(Uuid::now_v7(), settings.lease_time, left),
             settings,
             stops: Stops::default(),
             turns: Turns::default(),
@@ -202,9 +210,8 @@ impl Office {
         self
     }
 
-    /// An office on `log` that starts from what this one knows: for previews.
-    pub(crate) fn fork(&self, log: Arc<dyn EventLog>) -> Self {
-        let register = self.register().clone();
+    /// An office on `log` that starts from what this one knew at a position of it: for previews.
+    pub(crate) fn fork(&self, register: Register, log: Arc<dyn EventLog>) -> Self {
         let (clock, calendar) = (Arc::clone(&self.clock), Arc::clone(&self.calendar));
         Self::starting_from(register, log, clock, calendar, self.settings.clone())
     }
@@ -253,14 +260,14 @@ impl Office {
     /// # Errors
     /// A refusal, an unreadable input, or a failure of the store.
     pub async fn perform(&self, act: &Act, request: &Request) -> Result<Receipt, OfficeError> {
-        self.follow_through().await?;
         let idempotency = request.idempotency_key.clone().map(|key| Idempotency { key, request: digest(act) });
-        // A repetition is answered from the log even when the act itself would now be refused.
+        // A repetition is answered from the log even when the act itself would now be refused, or background work fails.
         if let Some(known) = &idempotency
             && let Some(appended) = self.log().recall(known).await?
         {
-            return self.receipt(appended, None).await;
+            return Ok(self.receipt(appended, None).await);
         }
+        let followed = self.follow_through().await?;
         let id = (self.ids)();
         for _ in 0..ATTEMPTS_MAX {
             if let Some((stream, version)) = &request.if_match
@@ -278,7 +285,8 @@ impl Office {
             }
             if decided.draft.is_empty() {
                 let position = self.log().head().await?;
-                return Ok(Receipt { position, events: vec![], duplicate: false, import: decided.import });
+                let import = decided.import;
+                return Ok(Receipt { position, events: vec![], duplicate: false, followed, import });
             }
             let batch = Batch {
                 id,
@@ -294,7 +302,7 @@ impl Office {
                 Ok(appended) => {
                     let (first, last) = (appended.first.0, appended.last.0);
                     tracing::info!(correlation = %id, actor = request.actor, first, last, "an act is recorded");
-                    return self.receipt(appended, decided.import).await;
+                    return Ok(self.receipt(appended, decided.import).await);
                 }
                 Err(LogError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -304,17 +312,26 @@ impl Office {
         Err(LogError::Unavailable { what, source: None }.into())
     }
 
-    async fn receipt(&self, appended: Appended, import: Option<ImportReport>) -> Result<Receipt, OfficeError> {
+    /// The receipt of a recorded act. It is done whatever fails from here on: told as failed, it would be done again.
+    async fn receipt(&self, appended: Appended, import: Option<ImportReport>) -> Receipt {
+        let Appended { first, last: position, duplicate } = appended;
+        let mut receipt = Receipt { position, events: vec![], duplicate, followed: false, import };
+        if let Err(error) = self.follow_act(appended, &mut receipt).await {
+            let (error, first, last) = (&error as &dyn std::error::Error, first.0, position.0);
+            tracing::error!(error, first, last, "an act is recorded, what follows from it not yet");
+        }
+        receipt
+    }
+
+    async fn follow_act(&self, appended: Appended, receipt: &mut Receipt) -> Result<(), OfficeError> {
         const EVENTS_MAX: usize = 1_000;
         let count = usize::try_from(appended.last.0 + 1 - appended.first.0).unwrap_or(EVENTS_MAX).min(EVENTS_MAX);
         let events = self.log().read_all(Position(appended.first.0.saturating_sub(1)), count).await?;
-        self.follow_through().await?;
-        Ok(Receipt {
-            position: self.log().head().await?,
-            events: events.iter().map(EventLine::from).collect(),
-            duplicate: appended.duplicate,
-            import,
-        })
+        receipt.events = events.iter().map(EventLine::from).collect();
+        let followed = self.follow_through().await?;
+        receipt.position = self.log().head().await?;
+        receipt.followed = followed;
+        Ok(())
     }
 
     async fn decide(&self, act: &Act) -> Result<Decided, OfficeError> {

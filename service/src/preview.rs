@@ -132,12 +132,19 @@ impl Standing {
 pub async fn preview(office: &Office, act: &Act, request: &Request) -> Result<Preview, OfficeError> {
     const EVENTS_MAX: usize = 10_000;
     office.advance().await?;
+    let register = office.register().clone();
+    // Asked for after that: the copy is never behind what it starts from, whatever others record meanwhile.
     let head = office.log().head().await?;
-    let copy = office.fork(Arc::new(OverlayLog::over(Arc::clone(office.log()), head)));
+    let copy = office.fork(register, Arc::new(OverlayLog::over(Arc::clone(office.log()), head)));
+    copy.bring_level().await?;
     let before = Standing::of(&copy);
     let known = copy.register().notices.len();
     let request = Request { idempotency_key: None, ..request.clone() };
     let receipt = copy.perform(act, &request).await?;
+    if !receipt.followed {
+        // What follows from it is what was asked for: here its failure is one.
+        copy.follow_through().await?;
+    }
     let after = Standing::of(&copy);
     let events = copy.log().read_all(head, EVENTS_MAX).await?;
     let notices = new_notices(&copy, known)?;

@@ -1,7 +1,8 @@
 //! Projections: views built from the log in order, read while they are built, and switched when a new one is level.
 //!
 //! A projection that cannot read an event stays in service as it stood before it, which is shown as an incident. A new
-//! one is built beside the one in service; until it is level, and whenever it fails, the old one goes on.
+//! one is built beside the one in service; until it is level, and whenever it fails, the old one goes on. A log that has
+//! gone back, as a database does when an older copy of it is put in service, is noticed and the register built anew.
 
 use std::ops::ControlFlow;
 use std::sync::{Mutex, RwLock, RwLockReadGuard};
@@ -9,15 +10,15 @@ use std::time::Duration;
 
 use bishui_domain::consumer::Stop;
 use bishui_infra::codec::CodecError;
-use bishui_infra::event_log::{EventRef, Position, Recorded};
+use bishui_infra::event_log::{EventRef, LogError, Position, Recorded};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::error::OfficeError;
 use crate::incident::{Incident, in_words, incident};
-use crate::process::select;
 use crate::records::Records;
 use crate::register::Register;
 
@@ -26,7 +27,7 @@ pub const REGISTER: &str = "register";
 /// Version of the register's form; a new one whenever the same events give another view.
 pub const REGISTER_VERSION: u32 = 1;
 
-/// Events read at a time.
+/// Events read at a time, and those that end their batch.
 const PAGE: usize = 1_000;
 
 /// A projection as it stands.
@@ -97,6 +98,8 @@ impl Faults {
 #[derive(Debug)]
 pub(crate) struct Projections {
     register: RwLock<Register>,
+    /// The event at the position of the register in service, where it is known.
+    last: Mutex<Option<Mark>>,
     /// Position of the register in service.
     level: watch::Sender<Position>,
     /// Held while the register in service takes events in or is switched.
@@ -112,8 +115,8 @@ impl Projections {
     pub(crate) fn from(register: Register) -> Self {
         let level = watch::Sender::new(register.position());
         let (leveling, building) = (tokio::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
-        let (built, faults) = (Mutex::default(), Mutex::default());
-        Self { register: RwLock::new(register), level, leveling, building, built, faults }
+        let (last, built, faults) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { register: RwLock::new(register), last, level, leveling, building, built, faults }
     }
 
     /// The register in service.
@@ -130,15 +133,21 @@ impl Projections {
     async fn take_in(&self, records: &Records, now: Timestamp) -> Result<(), OfficeError> {
         loop {
             let position = self.register().position();
-            let page = Page::after(position, Position(u64::MAX), records).await?;
-            if page.last == position {
+            let head = records.log().head().await?;
+            if head == position {
                 self.sound(Which::InService);
                 return Ok(());
             }
+            let known = *self.last();
+            let page = Page::after((position, known), Position(u64::MAX), records).await?;
+            let Some(page) = page.filter(|_| position < head) else {
+                return self.begin_anew((position, head), records, now).await;
+            };
             let outcome = {
                 let mut register = self.register.write().expect("the register is never left half written");
                 page.take_into(&mut register)
             };
+            *self.last() = page.end.filter(|_| outcome.is_ok());
             self.level.send_replace(self.register().position());
             let Err((failing, error)) = outcome else { continue };
             if !skips(records, failing).await? {
@@ -147,6 +156,26 @@ impl Projections {
             }
             self.register.write().expect("the register is never left half written").pass_over(failing.position);
         }
+    }
+
+    /// Builds the register from what the log is now, and fails once: people were shown what is not recorded any more.
+    async fn begin_anew(
+        &self,
+        (position, head): (Position, Position),
+        records: &Records,
+        now: Timestamp,
+    ) -> Result<(), OfficeError> {
+        let what = format!(
+            "it has gone back: what was shown up to event {position} is not what it holds, which ends at {head}; \
+             an older copy of it seems to be in service"
+        );
+        tracing::error!(position = position.0, head = head.0, "the log has gone back; the register is built anew");
+        records.forget();
+        let mut fresh = Register::default();
+        let filled = self.fill((&mut fresh, None), records, Position(u64::MAX), now).await;
+        self.built().0 = None;
+        self.switch(fresh, filled?);
+        Err(LogError::Corrupt { what }.into())
     }
 
     /// Builds a new register beside the one in service and switches to it when it is level. Reads and writes go on
@@ -163,38 +192,52 @@ impl Projections {
 
     async fn build(&self, records: &Records, now: Timestamp) -> Result<Rebuilt, OfficeError> {
         let mut fresh = Register::default();
-        self.fill(&mut fresh, records, Position(u64::MAX), now).await?;
+        let last = self.fill((&mut fresh, None), records, Position(u64::MAX), now).await?;
         let _turn = self.leveling.lock().await;
         self.take_in(records, now).await?;
         // The new one is never ahead of the one in service, which was just brought level; where that one has stopped,
         // the new one went as far as it can.
         let until = self.register().position().max(fresh.position());
-        self.fill(&mut fresh, records, until, now).await?;
+        let last = self.fill((&mut fresh, last), records, until, now).await?;
         let position = fresh.position();
         let equal = fresh == *self.register();
-        *self.register.write().expect("the register is never left half written") = fresh;
-        self.sound(Which::InService);
-        self.sound(Which::Building);
-        self.level.send_replace(position);
-        self.built().1 += 1;
+        self.switch(fresh, last);
         tracing::info!(position = position.0, equal, "a new register is in service");
         Ok(Rebuilt { name: REGISTER, version: REGISTER_VERSION, position, equal })
     }
 
+    /// Puts a register in service that ends with the event `last`.
+    fn switch(&self, fresh: Register, last: Option<Mark>) {
+        let position = fresh.position();
+        *self.register.write().expect("the register is never left half written") = fresh;
+        *self.last() = last;
+        self.sound(Which::InService);
+        self.sound(Which::Building);
+        self.level.send_replace(position);
+        self.built().1 += 1;
+    }
+
+    /// Takes events into a register that ends with the event `last`; gives the one that it ends with then.
     async fn fill(
         &self,
-        fresh: &mut Register,
+        (fresh, mut last): (&mut Register, Option<Mark>),
         records: &Records,
         until: Position,
         now: Timestamp,
-    ) -> Result<(), OfficeError> {
+    ) -> Result<Option<Mark>, OfficeError> {
         while fresh.position() < until {
-            self.built().0 = Some(fresh.position());
-            let page = Page::after(fresh.position(), until, records).await?;
-            if page.last == fresh.position() {
-                return Ok(());
+            let position = fresh.position();
+            self.built().0 = Some(position);
+            let Some(page) = Page::after((position, last), until, records).await? else {
+                let what = format!("it has gone back behind event {position} while a register was built");
+                return Err(LogError::Corrupt { what }.into());
+            };
+            if page.last == position {
+                return Ok(last);
             }
-            let Err((failing, error)) = page.take_into(fresh) else { continue };
+            let taken = page.take_into(fresh);
+            last = page.end.filter(|_| taken.is_ok());
+            let Err((failing, error)) = taken else { continue };
             if !skips(records, failing).await? {
                 self.note(Which::Building, failing, &error, now);
                 let (consumer, position) = (REGISTER.to_owned(), failing.position);
@@ -202,7 +245,7 @@ impl Projections {
             }
             fresh.pass_over(failing.position);
         }
-        Ok(())
+        Ok(last)
     }
 
     /// Waits until the register in service shows `position`; woken when it moves.
@@ -272,37 +315,52 @@ impl Projections {
         self.faults.lock().expect("a fault is never left half noted")
     }
 
+    fn last(&self) -> std::sync::MutexGuard<'_, Option<Mark>> {
+        self.last.lock().expect("an event is never left half noted")
+    }
+
     fn built(&self) -> std::sync::MutexGuard<'_, (Option<Position>, u32)> {
         self.built.lock().expect("the progress of a build is never left half noted")
     }
 }
 
+/// An event by what it is, wherever it stands: its batch, and its place there.
+type Mark = (Uuid, u32);
+
 /// A stretch of the log: the events of it that leave anything in the register.
 struct Page {
     events: Vec<Recorded>,
     last: Position,
+    /// The event at `last`.
+    end: Option<Mark>,
 }
 
 impl Page {
-    async fn after(position: Position, until: Position, records: &Records) -> Result<Self, OfficeError> {
-        let (mut events, mut last) = select(&**records.log(), (position, until), PAGE, Register::keeps).await?;
-        // A batch is taken in whole: nobody is shown a list without its last parts.
-        let open = events.last().filter(|event| event.position == last).map(|event| event.batch);
-        if let Some(batch) = open {
-            let from = last;
-            let mut visit = |event: EventRef<'_>| {
-                if event.batch != batch {
-                    return ControlFlow::Break(());
-                }
-                last = event.position;
-                if Register::keeps(event.kind) {
-                    events.push(event.to_recorded());
-                }
-                ControlFlow::Continue(())
-            };
-            records.log().replay(from, until, &mut visit).await?;
-        }
-        Ok(Self { events, last })
+    /// What follows a position, at which the event `known` stands; none where another does, or none any more.
+    async fn after(
+        (position, known): (Position, Option<Mark>),
+        until: Position,
+        records: &Records,
+    ) -> Result<Option<Self>, OfficeError> {
+        let mut page = Self { events: Vec::new(), last: position, end: None };
+        let mut visit = |event: EventRef<'_>| {
+            let mark = (event.batch, event.place);
+            // A batch is taken in whole: nobody is shown a list without its last parts.
+            let full = page.events.len() >= PAGE && page.end.is_none_or(|(batch, _)| batch != event.batch);
+            if full || (event.position == position && known != Some(mark)) {
+                return ControlFlow::Break(());
+            }
+            (page.last, page.end) = (event.position, Some(mark));
+            if event.position > position && Register::keeps(event.kind) {
+                page.events.push(event.to_recorded());
+            }
+            ControlFlow::Continue(())
+        };
+        // The event before is read again: who stands there tells a log that has gone back and grown since.
+        let from = known.map_or(position, |_| Position(position.0.saturating_sub(1)));
+        records.log().replay(from, until, &mut visit).await?;
+        let continues = known.is_none() || page.end.is_some();
+        Ok(continues.then_some(page))
     }
 
     /// Takes it in, up to an event that cannot be read.

@@ -96,6 +96,12 @@ impl Records {
         &self.log
     }
 
+    /// Forgets what is kept between calls: the log is not the one that it was read from.
+    pub(crate) fn forget(&self) {
+        *self.plan.lock().expect("the plan is never left half read") = Default::default();
+        self.numbering.lock().expect("a numbering is never left half read").clear();
+    }
+
     /// All events of a stream after a version, in order.
     pub async fn events(&self, stream: &StreamId, after: StreamVersion) -> Result<Vec<Recorded>, OfficeError> {
         let (mut events, mut after) = (Vec::new(), after);

@@ -34,7 +34,9 @@ fn a_failing_store_is_an_incident_until_it_works_again() {
     let town = Town::on(Arc::new(WatchedLog { log: Arc::new(MemoryLog::new()), watcher: disk.clone() }));
     assert_eq!(town.send("GET", "/readyz", &[], "").ok()["ready"], true);
     disk.full.store(true, Ordering::SeqCst);
-    let reply = town.act("administrator", "/api/v1/plans", ("application/toml", PLAN));
+    let adopt = || town.act("administrator", "/api/v1/plans", ("application/toml", PLAN));
+    assert_eq!(adopt().ok()["followed"], false, "it is recorded, and what follows from it not yet");
+    let reply = adopt();
     assert_eq!(reply.header("retry-after"), Some("5"));
     assert!(!reply.body.contains("gaotang"), "the store's own words stay in the log: {}", reply.body);
     assert_eq!(reply.problem(), (503, "store_unavailable".to_owned(), "存储暂不可用".to_owned()));
@@ -42,8 +44,7 @@ fn a_failing_store_is_an_incident_until_it_works_again() {
     let incident = ready.json()["incidents"].clone();
     assert!(incident.as_object().unwrap().values().all(|code| *code == json!("store_unavailable")), "{incident}");
     disk.full.store(false, Ordering::SeqCst);
-    let receipt = town.act("administrator", "/api/v1/plans", ("application/toml", PLAN)).ok();
-    assert_eq!(receipt["events"], json!([]), "the plan was recorded although its answer failed");
+    assert_eq!(adopt().ok()["events"], json!([]), "it stands already");
     eventually(|| Some(town.send("GET", "/readyz", &[], "")).filter(|ready| ready.status == 200));
     assert_eq!(town.get(&town.token(Role::Auditor), "/api/v1/plan").ok()["revision"], 1);
 }

@@ -239,20 +239,33 @@ async fn who_loses_the_work_in_the_midst_of_a_message_can_no_longer_record_its_e
     assert_eq!(unknown, 1, "a person decides about the one that was cut short: {states:?}");
 }
 
+/// Seven seconds, after which a second node takes the mail's lease.
+fn taken_over(log: Arc<dyn EventLog>) -> Meanwhile {
+    Box::new(move || {
+        Box::pin(async move {
+            tokio::time::advance(Duration::from_secs(7)).await;
+            let lease = log.take_lease("mail", Uuid::from_u128(2), Duration::from_secs(1)).await.unwrap();
+            assert!(lease.is_some());
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_held_up_for_longer_than_the_lease_sends_nothing_more_of_what_it_had_begun() {
+    let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    let first = with_mail(Arc::clone(&log)).await;
+    let server = Server { forgiving: true, ..Server::default() };
+    *server.meanwhile.lock().unwrap() = Some(taken_over(log));
+    deliver_due(&first, &server, FROM).await.expect("who is deposed stops quietly");
+    assert_eq!(server.taken.load(Ordering::SeqCst), 1, "attempts at both messages were recorded together");
+}
+
 /// A first node hangs in its only message for longer than its lease, which a second takes without doing anything yet.
 /// Gives the states as the first leaves them, and as they are once the second works.
 async fn a_late_end(log: Arc<dyn EventLog>) -> (Vec<RecipientState>, Vec<RecipientState>) {
     let first = with_mail(Arc::clone(&log)).await;
     let server = Arc::new(Server::default());
-    let taker = Arc::clone(&log);
-    let meanwhile: Meanwhile = Box::new(move || {
-        Box::pin(async move {
-            tokio::time::advance(Duration::from_secs(7)).await;
-            let lease = taker.take_lease("mail", Uuid::from_u128(2), Duration::from_secs(1)).await.unwrap();
-            assert!(lease.is_some());
-        })
-    });
-    *server.meanwhile.lock().unwrap() = Some(meanwhile);
+    *server.meanwhile.lock().unwrap() = Some(taken_over(Arc::clone(&log)));
     deliver_due(&first, &*server, FROM).await.expect("who is deposed stops quietly");
     let states = |office: &Office| {
         let register = office.register();

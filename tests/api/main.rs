@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers too")]
 
 mod attachments;
+mod away;
+mod gone_back;
 mod incidents;
 mod isolation;
 mod leases;

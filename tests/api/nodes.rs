@@ -1,14 +1,18 @@
-//! Two whole services on one log: both answer, one works, and the other goes on when it is killed.
+//! Two whole services on one log: both answer, one works, and the other goes on when it is killed or breaks off.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bishui::accounts::Role;
+use bishui::http::ServeError;
 use bishui::office::Settings;
 use bishui_infra::event_log::memory::MemoryLog;
-use bishui_infra::mail::SinkMailer;
+use bishui_infra::mail::{Mailer, OutgoingMail, RecipientOutcome, SinkMailer};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
+use crate::leases::with_mail;
 use crate::town::{Town, eventually};
 
 /// Whether a node holds the lease of `work`, as it says.
@@ -49,4 +53,38 @@ fn the_other_node_goes_on_when_one_is_killed_and_no_mail_goes_twice() {
     let mails = second.get(&second.token(Role::Clerk), "/api/v1/mails").ok();
     let states: Vec<&Value> = mails.as_array().unwrap().iter().map(|mail| &mail["counts"]).collect();
     assert_eq!(states.len(), 6 + late.len(), "{states:?}");
+}
+
+/// A mailer with a fault, which shows once it may.
+struct Broken(Semaphore);
+
+#[async_trait]
+impl Mailer for Broken {
+    async fn send(&self, _: &OutgoingMail, _: &[String]) -> Vec<RecipientOutcome> {
+        let _may = self.0.acquire().await.unwrap();
+        panic!("a fault of the mailer");
+    }
+
+    fn idempotent(&self) -> bool {
+        true
+    }
+
+    fn describe(&self) -> String {
+        "nowhere".to_owned()
+    }
+}
+
+#[test]
+fn work_that_breaks_off_ends_its_service_and_another_node_goes_on() {
+    let log = MemoryLog::new();
+    tokio::runtime::Runtime::new().unwrap().block_on(with_mail(Arc::new(log.clone())));
+    let broken = Arc::new(Broken(Semaphore::new(0)));
+    let mut first = Town::node(Arc::new(log.clone()), broken.clone(), Settings::default());
+    eventually(|| works(&first, "mail").then_some(()));
+    let sink = Arc::new(SinkMailer::default());
+    let _second = Town::node(Arc::new(log), sink.clone(), Settings::default());
+    broken.0.add_permits(1);
+    assert!(matches!(first.broken_off(), ServeError::BrokenOff(fault) if fault.is_panic()));
+    assert!(!first.dir.path().join("service.json").exists(), "nobody is told to ask it");
+    eventually(|| (sink.kept().len() == 2).then_some(()));
 }

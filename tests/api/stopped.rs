@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bishui::accounts::Role;
 use bishui::act::Act;
@@ -232,6 +233,21 @@ async fn a_message_that_cannot_be_read_back_does_not_hold_up_the_others() {
     assert_eq!((error.code(), server.taken.load(Ordering::SeqCst)), ("store_damaged", 1));
     let replayed = replay(&*log, |_| ()).await.unwrap();
     assert_eq!((replayed.differing, replayed.skipped.len()), (0, 2), "an event that was skipped need not be read");
+}
+
+#[tokio::test]
+async fn a_register_that_has_stopped_shows_mail_as_due_for_ever_and_it_is_sent_once() {
+    let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    let office = with_mail(Arc::clone(&log)).await;
+    let nonsense = NewEvent { kind: "mail.nonsense".to_owned(), schema: 1, payload: "{}".to_owned() };
+    log.append(batch(StreamId::new("mail", Uuid::from_u128(5)), nonsense)).await.unwrap();
+    let server = Server::default();
+    for _ in 0..2 {
+        let delivery = tokio::time::timeout(Duration::from_secs(10), deliver_due(&office, &server, FROM));
+        delivery.await.expect("a turn ends").unwrap();
+        assert_eq!(server.taken.load(Ordering::SeqCst), 2);
+    }
+    assert_eq!(office.register().due_mails(office.now()).len(), 2);
 }
 
 #[tokio::test]

@@ -252,6 +252,13 @@ impl Town {
         }
     }
 
+    /// Waits for the service to end by itself; gives why it did.
+    pub(crate) fn broken_off(&mut self) -> ServeError {
+        let (_stop, served) = self.running.take().unwrap();
+        let ended = self.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), served).await });
+        ended.expect("the service ends").unwrap().unwrap_err()
+    }
+
     /// Stops the service and waits for it.
     pub(crate) fn stop(&mut self) {
         if let Some((stop, served)) = self.running.take() {

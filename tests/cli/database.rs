@@ -1,7 +1,7 @@
 //! The command line on a database, and the moving of a log between an embedded store and a database.
 
 use bishui_tests::postgres::Cluster;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::office::{Office, PLAN, month, run};
 
@@ -39,6 +39,26 @@ fn every_command_works_on_a_database_as_on_the_embedded_store() {
     assert_eq!(office.ask(["events", "--limit", "1", "--store", &store])["head"], head);
     office.file("data/bishui.toml", format!("store = \"{store}\"\n"));
     assert_eq!(office.head(), head.as_u64().expect("a number"));
+}
+
+#[test]
+fn a_command_leaves_the_mail_of_a_shared_store_to_whoever_has_a_mail_server() {
+    let office = Office::bare();
+    let store = database();
+    let plan = office.file("plan.toml", PLAN);
+    let readings = office.file("readings.csv", month("2020-01"));
+    let on = |args: &[&str]| run(office.command(args).env("BISHUI_STORE", &store)).exits(0);
+    on(&["init"]);
+    on(&["plan", "adopt", plan.to_str().expect("UTF-8")]);
+    on(&["import", readings.to_str().expect("UTF-8")]);
+    on(&["publish", "2020-01"]);
+    on(&["notices", "approve", "--all"]).says(&["mail goes to a service or command that has a mail server"]);
+    let counts = || on(&["mail", "list", "--json"]).json()[0]["counts"].clone();
+    assert_eq!(counts(), json!({"queued": 1}));
+    let spool = office.path("spool");
+    run(office.command(["pay", "g", "1"]).env("BISHUI_STORE", &store).env("BISHUI_SPOOL", &spool)).exits(0);
+    assert_eq!(counts(), json!({"accepted": 1}));
+    assert_eq!(std::fs::read_dir(spool).expect("a spool").count(), 1);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod large;
 mod office;
 mod offline;
 mod previews;
+mod repeated;
 mod stopped;
 mod tampering;
 mod whatif;

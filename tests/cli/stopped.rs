@@ -5,7 +5,7 @@ use bishui_domain::ids::NoticeId;
 use bishui_domain::notice::{DocumentNumber, NoticeEvent, Series};
 use bishui_infra::codec;
 use bishui_infra::event_log::sled::SledLog;
-use bishui_infra::event_log::{Batch, EventLog as _, Expected, StreamId, StreamWrite};
+use bishui_infra::event_log::{Batch, EventLog as _, Expected, NewEvent, Position, StreamId, StreamWrite};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -13,11 +13,16 @@ use crate::office::Office;
 
 /// Records the approval of a notice that does not exist; gives its position.
 fn orphan(office: &Office) -> u64 {
-    let log = SledLog::open(office.data().join("store")).expect("no program has the store open");
     let id = NoticeId::derived(Uuid::from_u128(5), "notice");
     let number = DocumentNumber { prefix: "聊环".to_owned(), series: Series::Warning, year: 2020, number: 77 };
     let approved = codec::encode(&Event::from(NoticeEvent::NoticeApproved { number }));
-    let write = StreamWrite { stream: StreamId::new("notice", id), expected: Expected::Any, events: vec![approved] };
+    record(office, StreamId::new("notice", id), vec![approved])
+}
+
+/// Records events as they are; gives the position of the last.
+fn record(office: &Office, stream: StreamId, events: Vec<NewEvent>) -> u64 {
+    let log = SledLog::open(office.data().join("store")).expect("no program has the store open");
+    let write = StreamWrite { stream, expected: Expected::Any, events };
     let batch = Batch {
         id: Uuid::from_u128(99),
         recorded_at: "2020-03-05T01:00:00Z".parse().expect("an instant"),
@@ -29,7 +34,7 @@ fn orphan(office: &Office) -> u64 {
         writes: vec![write],
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(log.append(batch)).expect("the event is recorded").last.0
+    runtime.block_on(log.append(batch)).expect("the events are recorded").last.0
 }
 
 #[test]
@@ -59,6 +64,31 @@ fn a_stopped_consumer_is_shown_by_every_command_until_its_event_is_skipped() {
     let replayed = office.run(["replay"]).exits(0).out;
     assert!(replayed.contains(&format!("dispatch skipped event {position} notice.notice_approved")), "{replayed}");
     assert!(replayed.contains("decided by 王芳: 误录，已核实"), "{replayed}");
+}
+
+/// The event by which a mail of the office was queued.
+fn queued(office: &Office) -> NewEvent {
+    let log = SledLog::open(office.data().join("store")).expect("no program has the store open");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let events = runtime.block_on(log.read_all(Position(0), usize::MAX)).expect("the log is read");
+    let queued = events.into_iter().find(|event| event.kind == "mail.mail_queued").expect("a mail");
+    NewEvent { kind: queued.kind, schema: queued.schema, payload: queued.payload }
+}
+
+#[test]
+fn a_command_that_did_its_act_has_not_failed_although_a_mail_cannot_be_read_back() {
+    let office = Office::published();
+    office.run(["notices", "approve", "--all"]).exits(0);
+    let nonsense = NewEvent { kind: "mail.nonsense".to_owned(), schema: 1, payload: "{}".to_owned() };
+    let stream = StreamId::new("mail", Uuid::from_u128(7));
+    let at = record(&office, stream, vec![queued(&office), nonsense]).to_string();
+    for consumer in ["dispatch", "register"] {
+        office.run(["incidents", "skip", consumer, "--position", &at, "--reason", "误录"]).exits(0);
+    }
+    let paid = office.run(["pay", "g", "1"]).exits(0).says(&["the act is recorded; mail or a reminder"]);
+    assert!(paid.out.contains("recorded at position"), "{paid:?}");
+    let json = office.run(["pay", "g", "2", "--json"]).exits(0).says(&["the act is recorded; mail or a reminder"]);
+    assert_eq!(json.json()["followed"], true);
 }
 
 #[test]

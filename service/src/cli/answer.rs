@@ -34,6 +34,15 @@ impl Answer {
         }
     }
 
+    /// Whether what follows from it was recorded too.
+    pub(super) fn followed(&self) -> bool {
+        match self {
+            Self::Receipt(receipt) => receipt.followed,
+            Self::Preview(_) => true,
+            Self::Told(value) => value["followed"] != false,
+        }
+    }
+
     fn told(&self) -> &[Value] {
         let Self::Told(value) = self else { return &[] };
         value.pointer("/import/rejected").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()

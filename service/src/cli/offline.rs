@@ -31,9 +31,10 @@ const SETTINGS: &str = r#"# Settings of bishui. Every key may also be given as a
 # store = "postgres://bishui@db1,db2/bishui"   # by default embedded; better: the variable BISHUI_STORE
 # calendar = "working-days.toml"     # replaces the built-in calendar of working days
 # signing_key = "/etc/bishui/key"    # signs checkpoints, where several nodes share a key
+# spool = "/srv/outbox"              # directory of .eml files where there is no [smtp]
 # lease_ms = 6000                    # how long background work waits for a node that is gone
 
-# Without [smtp] mail is written as .eml files to the directory `outbox`.
+# Without [smtp] mail is written as .eml files to the directory `outbox`; on a database it waits.
 # [smtp]
 # host = "mail.example.org"
 # port = 465
@@ -102,10 +103,10 @@ pub(super) fn write_settings(data: &Path) -> Result<PathBuf, OfficeError> {
 pub(super) fn config(cli: &Cli, command: &ConfigCommand, output: &Output) -> Result<ExitCode, OfficeError> {
     let config = Config::read(&cli.data, cli.config.as_deref())?;
     let calendar = config.work_calendar()?;
-    let mail = config.smtp.as_ref().map_or_else(
-        || format!("spool {}", cli.data.join(crate::config::SPOOL_DIR).display()),
-        |settings| format!("{settings:?}"),
-    );
+    let mail = config
+        .smtp
+        .as_ref()
+        .map_or_else(|| format!("spool {}", config.spool(&cli.data).display()), |settings| format!("{settings:?}"));
     match command {
         ConfigCommand::Show => {
             let store = session::place(cli, &config)?.to_string();

@@ -74,6 +74,12 @@ impl Output {
         }
     }
 
+    /// Says what a command that has done its work leaves undone, whatever the form of output.
+    #[expect(clippy::unused_self, reason = "everything a command prints goes through its output")]
+    pub(super) fn warn(&self, text: impl Display) {
+        eprintln!("bishui: {text}");
+    }
+
     /// Prints an error with its causes; as JSON on standard output where JSON is wanted.
     pub(super) fn error(&self, error: &OfficeError) {
         let mut detail = error.to_string();

@@ -25,6 +25,7 @@ pub(super) fn show(output: &Output, answer: Answer, only_preview: bool) {
         return show_preview(output, &answer);
     }
     match items(&answer["events"]).len() {
+        0 if answer["followed"] == false => output.line(format_args!("recorded up to position {}", answer["position"])),
         0 => output.line("nothing to record: it stands already, or nothing was taken"),
         1 => output.line(format_args!("recorded at position {}", cell(&answer, "/events/0/position"))),
         many => output.line(format_args!("{many} events recorded; the log is at position {}", answer["position"])),

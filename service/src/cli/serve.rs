@@ -18,7 +18,11 @@ pub(super) async fn service(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Off
     let config = Config::read(&cli.data, cli.config.as_deref())?;
     let store = session::open_store(cli, &config).await?;
     let mailer = config.mailer(&cli.data)?;
-    tracing::info!(mail = mailer.describe(), "mail goes here");
+    if config.sends_mail(&store) {
+        tracing::info!(mail = mailer.describe(), "mail goes here");
+    } else {
+        tracing::warn!("mail waits for another node: here neither `smtp` nor `spool` is set");
+    }
     let office = Arc::new(session::office(&store, &config, &cli.data)?);
     let listen = args.listen.unwrap_or(config.listen);
     let settings = ServeSettings {

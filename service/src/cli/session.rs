@@ -3,11 +3,13 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bishui_infra::backup::{LINE_BYTES_MAX, Line};
 use bishui_infra::event_log::{LogError, Position};
 use bishui_infra::mail::Mailer;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::answer::Answer;
 use super::args::Cli;
@@ -17,12 +19,31 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::error::OfficeError;
 use crate::http::{EXPORT_PATH, HEAD_HEADER, ServiceFile};
-use crate::office::{Office, Receipt, Request, Settings};
+use crate::office::{Office, Request, Settings};
 use crate::preview::preview;
 use crate::query::{Query, answer};
 use crate::store::{Place, Store};
 use crate::view::Scope;
 use crate::{deadlines, delivery};
+
+/// Times an act is tried while it is not known whether it was recorded.
+const TRIES: u32 = 3;
+/// Pause between them.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// What has become of an act.
+pub(super) struct Done {
+    /// The answer to it.
+    pub(super) answer: Answer,
+    /// What the mail or the reminders that were due after it failed with; the act is done all the same.
+    pub(super) left: Option<OfficeError>,
+}
+
+impl From<Answer> for Done {
+    fn from(answer: Answer) -> Self {
+        Self { answer, left: None }
+    }
+}
 
 /// Where acts and questions go.
 pub(super) enum Session {
@@ -65,6 +86,7 @@ pub(super) fn office(store: &Store, config: &Config, data_dir: &Path) -> Result<
     let settings = Settings {
         mail_host: config.mail_host.clone(),
         attachments: Some(config.attachments(data_dir)),
+        sends_mail: config.sends_mail(store),
         lease_time: config.lease_time(),
         ..Settings::default()
     };
@@ -95,13 +117,30 @@ impl Session {
         }
     }
 
-    /// Carries out an act, or previews it.
-    pub(super) async fn perform(&self, act: &Act, only_preview: bool) -> Result<Answer, OfficeError> {
-        match self {
-            Self::Local(local) => local.perform(act, only_preview).await,
+    /// Carries out an act. Where it is not known whether it was recorded it is repeated under its key, which records it
+    /// once.
+    pub(super) async fn perform(&self, act: &Act) -> Result<Done, OfficeError> {
+        let key = Uuid::now_v7().to_string();
+        until_known(async || match self {
+            Self::Local(local) => local.perform(act, &key).await,
             Self::Remote(remote) => {
-                let path = if only_preview { "/api/v1/previews" } else { "/api/v1/acts" };
-                remote.post(path, &serde_json::to_value(act).expect("acts are JSON")).map(Answer::Told)
+                let act = serde_json::to_value(act).expect("acts are JSON");
+                remote.post("/api/v1/acts", &act, Some(&key)).map(|told| Answer::Told(told).into())
+            }
+        })
+        .await
+    }
+
+    /// Previews an act.
+    pub(super) async fn preview(&self, act: &Act) -> Result<Answer, OfficeError> {
+        match self {
+            Self::Local(local) => {
+                let previewed = preview(&local.office, act, &Request::by(&local.actor)).await?;
+                Ok(Answer::Preview(Box::new(previewed)))
+            }
+            Self::Remote(remote) => {
+                let act = serde_json::to_value(act).expect("acts are JSON");
+                remote.post("/api/v1/previews", &act, None).map(Answer::Told)
             }
         }
     }
@@ -114,7 +153,7 @@ impl Session {
                 answer(&local.office, &Scope::City, query).await
             }
             Self::Remote(remote) => {
-                remote.post("/api/v1/queries", &serde_json::to_value(query).expect("queries are JSON"))
+                remote.post("/api/v1/queries", &serde_json::to_value(query).expect("queries are JSON"), None)
             }
         }
     }
@@ -124,7 +163,7 @@ impl Session {
         match self {
             Self::Local(local) => local.audit(question).await,
             Self::Remote(remote) => {
-                remote.post("/api/v1/audits", &serde_json::to_value(question).expect("questions are JSON"))
+                remote.post("/api/v1/audits", &serde_json::to_value(question).expect("questions are JSON"), None)
             }
         }
     }
@@ -143,7 +182,7 @@ impl Session {
                 if !plain || name.is_empty() {
                     return Err(OfficeError::NotFound { what: "a projection of this name".to_owned() });
                 }
-                remote.post(&format!("/api/v1/projections/{name}/rebuild"), &Value::Null)
+                remote.post(&format!("/api/v1/projections/{name}/rebuild"), &Value::Null, None)
             }
         }
     }
@@ -151,7 +190,8 @@ impl Session {
     /// Where mail of this session's acts goes, for people.
     pub(super) fn mail_goes_to(&self) -> Option<String> {
         match self {
-            Self::Local(local) => Some(local.mailer.describe()),
+            Self::Local(local) if local.office.settings.sends_mail => Some(local.mailer.describe()),
+            Self::Local(_) => Some("a service or command that has a mail server".to_owned()),
             Self::Remote(_) => None,
         }
     }
@@ -163,34 +203,51 @@ impl Local {
         desk.answer(self.office.log(), question).await
     }
 
-    async fn perform(&self, act: &Act, only_preview: bool) -> Result<Answer, OfficeError> {
-        let request = Request::by(&self.actor);
-        if only_preview {
-            return Ok(Answer::Preview(Box::new(preview(&self.office, act, &request).await?)));
-        }
+    async fn perform(&self, act: &Act, key: &str) -> Result<Done, OfficeError> {
+        let key = Some(format!("{}/{key}", self.actor));
+        let request = Request { idempotency_key: key, ..Request::by(&self.actor) };
         let log = Arc::clone(self.office.log());
-        let receipt = tokio::select! {
-            receipt = self.do_and_follow(act, &request) => receipt,
+        let done = tokio::select! {
+            done = self.do_and_follow(act, &request) => done,
             never = self.office.leases.keep(&*log) => match never {},
         };
         self.office.leases.end_all(&*log).await;
-        Ok(Answer::Receipt(receipt?))
+        done
     }
 
     /// Carries out an act and everything that is due after it, as a service would in the background.
-    async fn do_and_follow(&self, act: &Act, request: &Request) -> Result<Receipt, OfficeError> {
-        let receipt = self.office.perform(act, request).await?;
-        delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
-        deadlines::fire_due(&self.office).await?;
-        delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await?;
+    async fn do_and_follow(&self, act: &Act, request: &Request) -> Result<Done, OfficeError> {
+        let answer = Answer::Receipt(self.office.perform(act, request).await?);
+        let left = self.send_and_remind().await.err();
         if let Act::Publish { .. } = act
             && let Err(error) = self.audit(Question::Checkpoint).await
         {
             // The round is published all the same.
             tracing::error!(error = &error as &dyn std::error::Error, "no checkpoint was signed");
         }
-        Ok(receipt)
+        Ok(Done { answer, left })
     }
+
+    /// Does what is due. One failure does not hold up the rest, and is told; an outcome of mail that could not be recorded
+    /// has another chance so.
+    async fn send_and_remind(&self) -> Result<(), OfficeError> {
+        let deliver = async || delivery::deliver_due(&self.office, &*self.mailer, &self.mail_from).await.map(drop);
+        let done = [deliver().await, deadlines::fire_due(&self.office).await, deliver().await];
+        done.into_iter().collect()
+    }
+}
+
+/// Does something until it is known whether it was done, a few times at most; it must be something that is done once
+/// however often it is asked for.
+async fn until_known<T>(mut ask: impl AsyncFnMut() -> Result<T, OfficeError>) -> Result<T, OfficeError> {
+    for _ in 1..TRIES {
+        match ask().await {
+            Err(OfficeError::Log(LogError::Unavailable { .. }) | OfficeError::Remote { status: 503, .. }) => {}
+            known => return known,
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+    ask().await
 }
 
 /// Recorded events as the running service tells them, up to its head when it was asked.
@@ -235,14 +292,17 @@ impl Remote {
         Ok(RemoteEvents { lines: BufReader::new(body), last, head: Position(head) })
     }
 
-    fn post(&self, path: &str, body: &Value) -> Result<Value, OfficeError> {
+    fn post(&self, path: &str, body: &Value, key: Option<&str>) -> Result<Value, OfficeError> {
         let actor = ureq::http::HeaderValue::from_bytes(self.actor.as_bytes());
         let actor = actor.map_err(|_| OfficeError::Input { what: "`--as` holds control characters".to_owned() })?;
-        let request = self
+        let mut request = self
             .agent
             .post(format!("http://{}{path}", self.service.address))
             .header("authorization", format!("Bearer {}", self.service.token))
             .header("x-bishui-actor", actor);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         let mut response = request.send_json(body).map_err(down)?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(1 << 30).read_json::<Value>();

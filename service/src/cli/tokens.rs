@@ -26,7 +26,8 @@ impl From<ServeError> for OfficeError {
             | ServeError::File { .. }
             | ServeError::Accounts(_)
             | ServeError::Metrics(_)
-            | ServeError::Accept(_) => LogError::Unavailable { what: with_causes(&error), source: None }.into(),
+            | ServeError::Accept(_)
+            | ServeError::BrokenOff(_) => LogError::Unavailable { what: with_causes(&error), source: None }.into(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Background work: keeping the leases, following through, mail, deadlines and checkpoints.
 //!
 //! Every piece is done by the node that has its lease; the others wait for it to become free. A failure is an incident
-//! that is shown until the work succeeds again; it is tried again after a pause and never ends the service. A stop is
-//! taken between two turns, so that an attempt under way is finished, and gives the leases back.
+//! that is shown until the work succeeds again; it is tried again after a pause and never ends the service. Work that
+//! breaks off by itself does: nobody else would do it while its lease is kept here. A stop is taken between two turns, so
+//! that an attempt under way is finished, and gives the leases back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use bishui_infra::event_log::Position;
 use bishui_infra::mail::Mailer;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::App;
 use crate::audit::Question;
@@ -21,7 +22,9 @@ use crate::{deadlines, delivery};
 
 /// Pause before work that failed is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-/// Longest pause of the mail worker.
+/// Least pause of the mail worker: what is due after a turn could not be done in it.
+const MAIL_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Its longest pause.
 const MAIL_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Pause between two looks at the deadlines.
 const DEADLINES_PAUSE: Duration = Duration::from_mins(1);
@@ -49,6 +52,21 @@ impl Background {
         work.spawn(watch_deadlines(app.clone(), Alarm::new(&office, stop)));
         work.spawn(sign_checkpoints(app.clone(), Alarm::new(&office, stop)));
         Self { office, work, keeper }
+    }
+
+    /// Ends when a piece of work has broken off by a fault of the program, with that fault; not when the work stops because
+    /// it is told to.
+    pub(super) async fn broken_off(&mut self) -> JoinError {
+        loop {
+            let ended = tokio::select! {
+                Some(ended) = self.work.join_next() => ended,
+                Some(ended) = self.keeper.join_next() => ended,
+                else => std::future::pending().await,
+            };
+            if let Err(fault) = ended {
+                return fault;
+            }
+        }
     }
 
     /// Waits until all work has stopped, at most `within`, and gives the leases back. False when work was cut short: its
@@ -84,7 +102,7 @@ async fn mail(app: App, mailer: Arc<dyn Mailer>, from: String, mut alarm: Alarm)
         // What another node sends is not waited for here.
         let ours = app.office.leases.working().contains(&Work::Mail);
         let next = app.office.register().next_mail().filter(|_| ours);
-        let until = next.map_or(MAIL_PAUSE_MAX, |at| until(&app.office, at).min(MAIL_PAUSE_MAX));
+        let until = next.map_or(MAIL_PAUSE_MAX, |at| until(&app.office, at).clamp(MAIL_PAUSE_MIN, MAIL_PAUSE_MAX));
         let pause = if done { Pause::UntilMoved(until) } else { Pause::Fixed(RETRY_PAUSE) };
         if !alarm.wait(pause).await {
             return;

@@ -116,7 +116,7 @@ impl Caller {
             Authority::Role(role) if rights::may_ask(role, &query) => {}
             Authority::Role(_) => return Err(HttpError::Forbidden),
         }
-        self.app.office.advance().await.map_err(|error| self.told(error))?;
+        self.app.office.advance_for_readers().await.map_err(|error| self.told(error))?;
         answer(&self.app.office, &self.scope, &query).await.map_err(|error| self.told(error))
     }
 

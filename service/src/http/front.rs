@@ -12,7 +12,7 @@ use crate::view::rounds::{RoundView, rounds};
 
 /// Shows the published rounds. The rows hold numbers and periods only, so nothing needs escaping.
 pub(super) async fn front(State(app): State<App>) -> Result<Html<String>, HttpError> {
-    app.office.advance().await.map_err(HttpError::Office)?;
+    app.office.advance_for_readers().await.map_err(HttpError::Office)?;
     let published = rounds(&app.office.register(), &Scope::City);
     Ok(Html(page(&published)))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -26,6 +27,8 @@ use crate::records::stream;
 use crate::view::Scope;
 use crate::view::notices::{NoticeFilter, notices};
 
+/// Longest wait for the numbers that are read from the store.
+const STORE_WITHIN: Duration = Duration::from_secs(3);
 /// Calendar years that are looked ahead.
 const YEARS_AHEAD_MAX: i16 = 10;
 
@@ -130,11 +133,8 @@ async fn probe(office: &Office) -> Result<(BTreeMap<String, u64>, BTreeMap<Strin
 
 /// Numbers for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses((status = 200, content_type = "text/plain", body = String)))]
-async fn numbers(State(app): State<App>) -> Result<String, super::problem::HttpError> {
+async fn numbers(State(app): State<App>) -> String {
     let office = &app.office;
-    metrics::gauge!("bishui_events").set(number(office.log().head().await.map_err(OfficeError::from)?.0));
-    consumers(&app).await?;
-    metrics::gauge!("bishui_outbox_oldest_seconds").set(number(oldest_waiting(office).await?));
     let (unknown, overdue) = {
         let register = office.register();
         let unknown = register.mail.values().filter(|mail| mail.counts().contains_key("unknown")).count();
@@ -146,12 +146,23 @@ async fn numbers(State(app): State<App>) -> Result<String, super::problem::HttpE
     let year = office.today().year();
     let ahead = (1..=YEARS_AHEAD_MAX).take_while(|years| office.calendar.is_published(year + years)).count();
     metrics::gauge!("bishui_calendar_years_ahead").set(number(ahead as u64));
-    Ok(app.recorder.render())
+    let held = office.leases.working();
+    for work in Work::iter() {
+        let here = u64::from(held.contains(&work));
+        metrics::gauge!("bishui_lease_held", "work" => work.to_string()).set(number(here));
+    }
+    // While the store does not answer, the numbers that are read from it stay as they were last.
+    let stopped = tokio::time::timeout(STORE_WITHIN, in_store(office)).await;
+    // A store that does not answer is an incident itself.
+    let (answers, stopped) = if let Ok(Ok(stopped)) = stopped { (1, stopped) } else { (0, 1) };
+    metrics::gauge!("bishui_store_answers").set(number(answers));
+    metrics::gauge!("bishui_incidents").set(number((app.incidents.open().len() + stopped) as u64));
+    app.recorder.render()
 }
 
-/// How the consumers of the log go on, and which work this node does.
-async fn consumers(app: &App) -> Result<(), OfficeError> {
-    let office = &app.office;
+/// How the consumers of the log go on, and what waits. Gives the number of those that have stopped.
+async fn in_store(office: &Office) -> Result<usize, OfficeError> {
+    metrics::gauge!("bishui_events").set(number(office.log().head().await?.0));
     let stopped = office.incidents().await?;
     for (process, lag) in process::lag(office).await? {
         let open = stopped.iter().any(|incident| incident.consumer == process.to_string());
@@ -163,13 +174,8 @@ async fn consumers(app: &App) -> Result<(), OfficeError> {
         metrics::gauge!("bishui_projection_lag_events", "projection" => line.name).set(number(line.lag));
         metrics::gauge!("bishui_projection_stopped", "projection" => line.name).set(number(u64::from(open)));
     }
-    let held = office.leases.working();
-    for work in Work::iter() {
-        let here = u64::from(held.contains(&work));
-        metrics::gauge!("bishui_lease_held", "work" => work.to_string()).set(number(here));
-    }
-    metrics::gauge!("bishui_incidents").set(number((app.incidents.open().len() + stopped.len()) as u64));
-    Ok(())
+    metrics::gauge!("bishui_outbox_oldest_seconds").set(number(oldest_waiting(office).await?));
+    Ok(stopped.len())
 }
 
 /// Seconds since the oldest mail that still waits was queued; 0 when none waits.

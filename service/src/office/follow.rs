@@ -25,19 +25,21 @@ struct Awaited {
 impl Office {
     /// Lets the processes take every step that recorded events call for, and brings the register level. Where another
     /// node has the processes, waits for it to be past what is recorded now; a node that is gone is taken over from
-    /// when its lease is over. When that takes longer than the settings allow, what is recorded stays recorded and is
-    /// followed through later.
+    /// when its lease is over. Gives false when that takes longer than the settings allow: what is recorded stays recorded
+    /// and is followed through later.
     ///
     /// # Errors
     /// A failure of the store.
-    pub async fn follow_through(&self) -> Result<(), OfficeError> {
+    pub async fn follow_through(&self) -> Result<bool, OfficeError> {
         let mut awaited = Awaited { processes: Process::iter().collect(), position: self.log().head().await? };
         let mut head = self.log().watch();
         let patience = Instant::now() + self.settings.wait_within;
+        let mut in_time = true;
         while !self.run_processes().await? && !self.processes_are_past(&mut awaited).await? {
             if Instant::now() >= patience {
                 let position = awaited.position.0;
                 tracing::warn!(position, "another node has not followed this through in time");
+                in_time = false;
                 break;
             }
             tokio::select! {
@@ -45,15 +47,27 @@ impl Office {
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
-        self.bring_level().await
+        self.bring_level().await?;
+        Ok(in_time)
     }
 
-    /// Gives the processes a turn if their lease is free or held here, and brings the register level. Waits for nobody.
+    /// Gives the processes a turn if their lease is free or held here, and brings the register level even where they
+    /// fail. Waits for nobody.
     ///
     /// # Errors
     /// A failure of the store.
     pub async fn advance(&self) -> Result<(), OfficeError> {
-        self.run_processes().await?;
+        let ran = self.run_processes().await;
+        self.bring_level().await?;
+        ran.map(drop)
+    }
+
+    /// Like [`Office::advance`], for readers: what the processes fail with is an incident of theirs, and reads go on.
+    ///
+    /// # Errors
+    /// The register cannot be brought level: a failure of the store.
+    pub async fn advance_for_readers(&self) -> Result<(), OfficeError> {
+        self.run_processes().await.ok();
         self.bring_level().await
     }
 
