@@ -148,8 +148,8 @@ pub(super) struct Claims {
 
 impl Claims {
     /// Adds the checkpoints of `path`.
-    pub(super) fn add(&mut self, path: PathBuf, proof: &Proof) {
-        self.ahead.extend(proof.heads().map(|head| (head, path.clone())));
+    pub(super) fn add(&mut self, path: &Path, proof: &Proof) {
+        self.ahead.extend(proof.heads().map(|head| (head, path.to_owned())));
         self.ahead.sort_by_key(|(head, _)| std::cmp::Reverse(head.size));
     }
 

@@ -45,7 +45,7 @@ impl Reader {
         let (part, frontier, claims) = (None, Frontier::default(), Claims::default());
         let mut reader = Self { dir: dir.to_owned(), manifest, next_part: 0, part, frontier, claims, ahead: None };
         for (path, proof) in Proof::all(dir)? {
-            reader.expect(path, &proof)?;
+            reader.expect(&path, &proof)?;
         }
         Ok(reader)
     }
@@ -54,7 +54,7 @@ impl Reader {
     ///
     /// # Errors
     /// A checkpoint of no events that is not one.
-    pub fn expect(&mut self, path: PathBuf, proof: &Proof) -> Result<(), BackupError> {
+    pub fn expect(&mut self, path: &Path, proof: &Proof) -> Result<(), BackupError> {
         self.claims.add(path, proof);
         self.claims.compare(&self.frontier)
     }
@@ -74,15 +74,11 @@ impl Reader {
     /// # Errors
     /// `Damaged` with the part and the line, a checkpoint that says otherwise, or a file that cannot be read.
     pub fn next_batch(&mut self) -> Result<Option<Vec<Recorded>>, BackupError> {
-        let first = match self.ahead.take() {
-            Some(first) => first,
-            None => match self.next_event()? {
-                Some(first) => first,
-                None => {
-                    self.claims.check_end(self.frontier.size())?;
-                    return Ok(None);
-                }
-            },
+        let ahead = self.ahead.take();
+        let first = if ahead.is_some() { ahead } else { self.next_event()? };
+        let Some(first) = first else {
+            self.claims.check_end(self.frontier.size())?;
+            return Ok(None);
         };
         let mut batch = vec![first];
         // A part holds whole batches, so its end is that of a batch, and what follows it need not be readable.

@@ -45,8 +45,8 @@ async fn try_to_restore(cli: &Cli, asked: Asked<'_>, output: &Output) -> Result<
     let mut restoring = Restoring::prepare(cli, &config, asked)?;
     let waiting = output.spinner("restoring events, and deriving every decision again");
     let done = match &place {
-        Place::Sled(store) => restoring.into_directory(store).await,
-        Place::Postgres(address) => restoring.into_database(address).await,
+        Place::Sled(store) => restoring.fill_directory(store).await,
+        Place::Postgres(address) => restoring.fill_database(address).await,
     };
     waiting.finish_and_clear();
     let (Restored { events, attachments, lost, root }, replayed) = done?;
@@ -84,7 +84,7 @@ impl<'a> Restoring<'a> {
     }
 
     /// Restores into a new store beside `store`, which takes that name at the end.
-    async fn into_directory(&mut self, store: &Path) -> Result<(Restored, Replayed), Failure> {
+    async fn fill_directory(&mut self, store: &Path) -> Result<(Restored, Replayed), Failure> {
         if store.exists() {
             let what = format!("{} exists; restore into another data directory (`--data DIR`)", store.display());
             return Err(OfficeError::Input { what }.into());
@@ -110,7 +110,7 @@ impl<'a> Restoring<'a> {
     }
 
     /// Restores into a database without a log, which is marked until the end.
-    async fn into_database(&mut self, address: &Address) -> Result<(Restored, Replayed), Failure> {
+    async fn fill_database(&mut self, address: &Address) -> Result<(Restored, Replayed), Failure> {
         let reader = self.reader()?;
         std::fs::create_dir_all(&self.cli.data).map_err(|error| unavailable(&self.cli.data, error))?;
         let Some(target) = postgres::Unfinished::to_restore(address).await? else {
@@ -126,7 +126,7 @@ impl<'a> Restoring<'a> {
     fn reader(&self) -> Result<Reader, BackupError> {
         let mut reader = Reader::open(self.asked.dir)?;
         if let Some(own) = &self.own {
-            reader.expect(self.list(), own)?;
+            reader.expect(&self.list(), own)?;
         }
         Ok(reader)
     }

@@ -1,10 +1,13 @@
 //! Moves between logs in memory: all of it, the rest of it, and what is refused.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bishui_infra::event_log::memory::MemoryLog;
 use bishui_infra::event_log::{Batch, Expected, NewEvent, StreamId, StreamWrite};
 use uuid::Uuid;
 
-use super::{Move, Moved, OfficeError, Position, Recorded, STEP_BYTES, STEP_EVENTS, next_step};
+use super::*;
+use crate::store::Place;
 
 /// A log with `batches` batches, the first of which has `large` events.
 async fn log(batches: u128, large: usize, payload: &str) -> MemoryLog {
@@ -75,4 +78,22 @@ async fn a_target_with_another_log_is_refused() {
         assert!(refused.starts_with("the target holds another log ("), "{refused}");
         assert_eq!(all(&other).await, before);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_target_is_marked_from_the_first_step_to_the_end() {
+    let from = log(2_000, 1, "{}").await;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let place = Place::Sled(dir.path().join("store"));
+    let (mark, steps) = (dir.path().join("store/unfinished"), AtomicUsize::new(0));
+    let progress = |_| {
+        assert!(mark.exists());
+        steps.fetch_add(1, Ordering::Relaxed);
+    };
+    let target = Unfinished::to_move(&place).await.expect("it is made");
+    super::migrate(&from, target, &progress).await.expect("it is moved");
+    assert!(steps.into_inner() > 1 && !mark.exists());
+    let target = Unfinished::to_move(&place).await.expect("it is there");
+    super::migrate(&from, target, &|_| ()).await.expect("there is nothing to do");
+    place.open().await.expect("it is whole");
 }

@@ -12,10 +12,12 @@ use super::schema::UNFINISHED;
 use super::{Address, PostgresLog, schema};
 use crate::event_log::{LogError, Position};
 
-/// Key of the advisory lock that one restore or move holds on the database until its end.
-const LOCK: i64 = 0x6269_7368_7569_7265;
-
-const TAKE: &str = "SELECT pg_try_advisory_lock($1)";
+/// Takes the lock that one restore or move holds on the database until its end. It waits a moment, for the server may
+/// have yet to notice that another one was killed.
+const TAKE: &str =
+    "SET lock_timeout = '3s'; SELECT pg_advisory_lock(x'6269736875697265'::bigint); SET lock_timeout = 0";
+/// What the server calls a wait for a lock that was too long.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 const IS_MARKED: &str = "SELECT EXISTS (SELECT FROM bishui.schema_step WHERE step = $1)";
 /// Locks the head: whoever appends waits, and finds it moved on or the end of his own log.
 const HEAD: &str = "SELECT position FROM bishui.head FOR UPDATE";
@@ -112,8 +114,11 @@ impl Unfinished {
 /// Takes the lock of the database, whose tables are made or brought forward.
 async fn hold(address: &Address) -> Result<PgConnection, LogError> {
     let mut holder = Connections::new(address.clone()).connect().await?;
-    let taken = sqlx::query(TAKE).bind(LOCK).fetch_one(&mut holder).await;
-    if !taken.and_then(|row| row.try_get(0)).map_err(filling)? {
+    if let Err(error) = sqlx::raw_sql(TAKE).execute(&mut holder).await {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        if code.is_none_or(|code| code != LOCK_NOT_AVAILABLE) {
+            return Err(filling(error));
+        }
         let what = "another restore or move into this database is under way".into();
         return Err(LogError::Unavailable { what, source: None });
     }
