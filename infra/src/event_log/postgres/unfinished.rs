@@ -25,7 +25,7 @@ const IS_WORKED_ON: &str = "SELECT EXISTS (SELECT FROM bishui.lease WHERE held_u
 const IS_USED: &str = "SELECT EXISTS (SELECT FROM bishui.lease) OR EXISTS (SELECT FROM bishui.checkpoint)";
 const MARK: &str = "INSERT INTO bishui.schema_step (step) VALUES ($1) ON CONFLICT DO NOTHING";
 const UNMARK: &str = "DELETE FROM bishui.schema_step WHERE step = $1";
-/// The tables stay: the role may not be allowed to make the schema again.
+/// The tables stay, for the role may not be allowed to make the schema again; so every one of them is named here.
 const EMPTY: &str = "TRUNCATE bishui.block, bishui.run, bishui.request_key, bishui.checkpoint, bishui.lease; \
     UPDATE bishui.head SET position = 0, terms = 0";
 
