@@ -5,15 +5,20 @@
 //! | `manifest.json` | what belongs to the backup, see [`manifest`]; replaced whole, and last |
 //! | `events/00…01.ndjson` | a part: events from that position on, one a line, whole batches; never changed |
 //! | `attachments/ab/cdef…` | files that these events name, under the SHA-256 of their content |
+//! | `checkpoints/c74f20a3` | a key that checks, in the first line, and the checkpoints that it has signed; see [`proof`] |
 //!
 //! A line is a recorded event as JSON with its payload exactly as recorded, in a text, and before it `leaf`, its leaf
 //! hash (see [`crate::event_log::leaf`]). The roots in the manifest are those of RFC 6962 over these leaves. A backup
 //! that ends half way, by a kill or a full disk, leaves what the manifest lists, which is whole; the next one goes on
-//! from there. There is one format: an export is a backup into a new directory.
+//! from there. An attachment that the office itself has lost is listed as missing, and no reason to keep nothing of the
+//! rest. There is one format: an export is a backup into a new directory.
 
+mod directory;
 mod line;
+mod lost;
 pub mod manifest;
 mod part;
+pub mod proof;
 mod reader;
 mod restore;
 mod writer;
@@ -26,8 +31,10 @@ use crate::codec::CodecError;
 use crate::event_log::{LogError, Position};
 
 pub use line::{LINE_BYTES_MAX, Line};
+pub use lost::Lost;
+pub use proof::Proof;
 pub use reader::Reader;
-pub use restore::{Restored, Until, restore, verify};
+pub use restore::{Loss, Restored, Until, restore, verify};
 pub use writer::{Writer, Written, write};
 
 /// The name of the manifest.
@@ -36,6 +43,8 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub const EVENTS_DIR: &str = "events";
 /// The directory of the attachments.
 pub const ATTACHMENTS_DIR: &str = "attachments";
+/// The directory of the checkpoints.
+pub const CHECKPOINTS_DIR: &str = "checkpoints";
 /// Bytes from which on a part ends with the batch it holds.
 pub const PART_BYTES: u64 = 64 << 20;
 
@@ -93,6 +102,30 @@ pub enum BackupError {
         /// The last position of the backup.
         position: Position,
     },
+    /// The backup is not of the log that a checkpoint was signed of, or was altered since: use another copy.
+    #[error("the first {size} events of the backup are not those of a checkpoint in {}", path.display())]
+    Refuted {
+        /// The file with the checkpoint.
+        path: PathBuf,
+        /// Events of the checkpoint.
+        size: u64,
+    },
+    /// A checkpoint was signed of more events than there are: some are lost, or are left out on purpose.
+    #[error("the checkpoints in {} cover {covered} events, and these are {events}", path.display())]
+    Beyond {
+        /// The file with the checkpoint.
+        path: PathBuf,
+        /// Events of the largest checkpoint.
+        covered: u64,
+        /// Events that there are.
+        events: u64,
+    },
+    /// The log's list of checkpoints has lost some that the backup has: keep the backup, and find out why.
+    #[error("the checkpoints in {} are not the beginning of those that this log has", path.display())]
+    OtherCheckpoints {
+        /// The file in the backup.
+        path: PathBuf,
+    },
     /// A log is restored into an empty store only.
     #[error("the store has {head} events; a backup is restored into an empty one")]
     NotEmpty {
@@ -113,7 +146,7 @@ pub enum BackupError {
         /// Why.
         source: io::Error,
     },
-    /// An attachment cannot be copied.
+    /// An attachment cannot be written.
     #[error(transparent)]
     Attachment(#[from] AttachmentError),
     /// An event that names attachments cannot be read.

@@ -17,6 +17,7 @@ mod output;
 mod questions;
 mod receipts;
 mod repair;
+mod restore;
 mod serve;
 mod session;
 mod standing;
@@ -77,7 +78,7 @@ async fn run(cli: Cli, output: &Output) -> Result<ExitCode, OfficeError> {
         Task::Repair { accept_loss } => repair::run(&cli, accept_loss, output).await,
         Task::WriteBackup(dir, kind) => backups::write(&cli, dir, kind, output).await,
         Task::VerifyBackup(dir) => backups::verify(dir, output),
-        Task::Restore(dir, until) => backups::restore(&cli, dir, until, output).await,
+        Task::Restore(asked) => restore::restore(&cli, asked, output).await,
         Task::Attachment(sha256, file) => attached::write(&cli, sha256, file, output),
         Task::Token(command) => tokens::run(&cli, command, output),
         Task::Drill(scenario) => offline::drill(scenario, output).await,

@@ -1,7 +1,7 @@
 //! Moving a log from one store to another: every event as it is, in steps that end where a batch ends.
 //!
-//! A move that was stopped is taken up where it was. At the end both stores are read from the first event to the last,
-//! and the hashes over all of it must be the same.
+//! A move that was stopped is taken up where it was; until then nobody opens the target. At the end both stores are read
+//! from the first event to the last, and the hashes over all of it must be the same.
 
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
@@ -12,6 +12,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::OfficeError;
+use crate::restored::set_checkpoints;
+use crate::store::Unfinished;
 
 /// Events after which a step ends with the batch.
 const STEP_EVENTS: usize = 2_000;
@@ -31,38 +33,80 @@ pub struct Moved {
     pub target_sha256: String,
 }
 
-/// Moves the events of `from` that `to` does not hold yet; `progress` is told the position reached.
+/// Moves the events of `from` that `target` does not hold yet, and lets its processes take up where they stood;
+/// `progress` is told the position reached.
 ///
 /// # Errors
-/// `Input` where the target holds another log, or the source goes on growing; the failures of the stores; `Corrupt`
-/// where the two differ at the end.
+/// Those of [`Move::between`] and [`Move::carry_out`]; the target is in use.
 pub async fn migrate(
     from: &dyn EventLog,
-    to: &dyn EventLog,
+    mut target: Unfinished,
     progress: &(dyn Fn(Position) + Sync),
 ) -> Result<Moved, OfficeError> {
-    let (head, found) = (from.head().await?, to.head().await?);
-    if found > head {
-        return Err(other_log(&format!("the target has {found} events, the source only {head}")));
+    let to = target.log();
+    let moving = Move::between(from, &*to).await?;
+    // A store that is level already is used by now, and stays as it is.
+    if !moving.is_level() {
+        target.mark(moving.found).await?;
     }
-    if hash_up_to(from, found).await? != hash_up_to(to, found).await? {
-        return Err(other_log(&format!("the first {found} events of the two differ")));
+    let moved = moving.carry_out(progress).await?;
+    if target.is_marked() {
+        set_checkpoints(&*to).await?;
+        target.finish(moved.events).await?;
     }
-    let mut done = found;
-    while done < head {
-        done = to.take_over(next_step(from, done, head).await?).await?;
-        progress(done);
+    Ok(moved)
+}
+
+/// A move between two logs, one of which is the beginning of the other.
+pub struct Move<'a> {
+    from: &'a dyn EventLog,
+    to: &'a dyn EventLog,
+    found: Position,
+    head: Position,
+}
+
+impl<'a> Move<'a> {
+    /// Compares what is in both; nothing is changed.
+    ///
+    /// # Errors
+    /// `Input` where the target holds another log, and the failures of the stores.
+    pub async fn between(from: &'a dyn EventLog, to: &'a dyn EventLog) -> Result<Self, OfficeError> {
+        let (head, found) = (from.head().await?, to.head().await?);
+        if found > head {
+            return Err(other_log(&format!("the target has {found} events, the source only {head}")));
+        }
+        if hash_up_to(from, found).await? != hash_up_to(to, found).await? {
+            return Err(other_log(&format!("the first {found} events of the two differ")));
+        }
+        Ok(Self { from, to, found, head })
     }
-    let (source, target) = (hash_up_to(from, head).await?, hash_up_to(to, head).await?);
-    if source != target {
-        let what = format!("the {head} events of the target are not those of the source");
-        return Err(LogError::Corrupt { what }.into());
+
+    fn is_level(&self) -> bool {
+        self.found == self.head
     }
-    if from.head().await? != head || to.head().await? != head {
-        let what = "a store has grown while the log was moved: stop what writes to it, and begin again".to_owned();
-        return Err(OfficeError::Input { what });
+
+    /// Moves what the target does not hold.
+    ///
+    /// # Errors
+    /// `Input` where a store goes on growing; the failures of the stores; `Corrupt` where the two differ at the end.
+    pub async fn carry_out(&self, progress: &(dyn Fn(Position) + Sync)) -> Result<Moved, OfficeError> {
+        let Self { from, to, found, head } = *self;
+        let mut done = found;
+        while done < head {
+            done = to.take_over(next_step(from, done, head).await?).await?;
+            progress(done);
+        }
+        let (source, target) = (hash_up_to(from, head).await?, hash_up_to(to, head).await?);
+        if source != target {
+            let what = format!("the {head} events of the target are not those of the source");
+            return Err(LogError::Corrupt { what }.into());
+        }
+        if from.head().await? != head || to.head().await? != head {
+            let what = "a store has grown while the log was moved: stop what writes to it, and begin again".to_owned();
+            return Err(OfficeError::Input { what });
+        }
+        Ok(Moved { found, events: head, source_sha256: hex(&source), target_sha256: hex(&target) })
     }
-    Ok(Moved { found, events: head, source_sha256: hex(&source), target_sha256: hex(&target) })
 }
 
 fn other_log(why: &str) -> OfficeError {

@@ -30,9 +30,9 @@ pub async fn take_up(log: Arc<dyn EventLog>, calendar: Arc<WorkCalendar>) -> Res
     replay(copy.as_ref(), |_| ()).await
 }
 
-/// A backup holds events, no checkpoints. A process answers events in their order, so it is done with everything up to
+/// A backup holds events, no checkpoints, and so does a log that was moved. A process answers events in their order, so it is done with everything up to
 /// the cause of its last step; what it saw after that and left alone it sees again, as after a crash.
-async fn set_checkpoints(log: &dyn EventLog) -> Result<(), OfficeError> {
+pub(crate) async fn set_checkpoints(log: &dyn EventLog) -> Result<(), OfficeError> {
     let (start, end) = (Position(0), Position(u64::MAX));
     let mut causes = HashMap::new();
     log.replay(start, end, &mut |event| {

@@ -12,6 +12,10 @@ use bishui_infra::event_log::{EventLog, LogError, Position};
 use crate::config::STORE_DIR;
 use crate::error::OfficeError;
 
+mod unfinished;
+
+pub use unfinished::Unfinished;
+
 /// A kind of store and where it is. It is shown without a password.
 #[derive(Debug, Clone)]
 pub enum Place {
@@ -66,19 +70,19 @@ impl Place {
         }
     }
 
-    /// Opens the store, an embedded one off the async threads.
+    /// Opens the store.
     ///
     /// # Errors
-    /// `NotFound` where no embedded store was made, and what the store fails with, a database without a log too.
+    /// `NotFound` where no embedded store was made, and what the store fails with, a database without a log too, or one
+    /// with a log that is being restored or moved there.
     pub async fn open(&self) -> Result<Store, OfficeError> {
         match self {
             Self::Sled(path) if !path.is_dir() => {
                 Err(OfficeError::NotFound { what: format!("a store in {} (`bishui init` makes one)", path.display()) })
             }
             Self::Sled(path) => {
-                let path = path.clone();
-                let opened = tokio::task::spawn_blocking(move || SledLog::open(path)).await;
-                Ok(Store::Sled(opened.map_err(stopped)??))
+                unfinished::check_is_finished(path)?;
+                Ok(Store::Sled(open_sled(path).await?))
             }
             Self::Postgres(address) => Ok(Store::Postgres(PostgresLog::open(address).await?)),
         }
@@ -125,6 +129,12 @@ impl Store {
             Self::Postgres(log) => log.verify().await,
         }
     }
+}
+
+/// Opens an embedded store off the async threads.
+async fn open_sled(path: &Path) -> Result<SledLog, LogError> {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || SledLog::open(path)).await.map_err(stopped)?
 }
 
 fn stopped(error: tokio::task::JoinError) -> LogError {

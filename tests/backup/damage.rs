@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use bishui_infra::backup::{BackupError, Line, MANIFEST_FILE, Reader, Until, verify};
+use bishui_infra::attachments::Attachments;
+use bishui_infra::backup::{ATTACHMENTS_DIR, BackupError, Line, Loss, MANIFEST_FILE, Reader, Until, restore, verify};
 use bishui_infra::event_log::memory::MemoryLog;
-use bishui_infra::event_log::{EventLog, Recorded};
+use bishui_infra::event_log::{EventLog, Position, Recorded};
 
-use crate::world::{World, attachments, manifest, restored};
+use crate::world::{World, all, attachments, attachments_in, manifest, restored};
 
 /// Bytes between two flips: no common divisor with anything in a line.
 const STRIDE: usize = 307;
@@ -20,17 +21,25 @@ async fn backup() -> (World, PathBuf) {
     (world, dir)
 }
 
-/// The file and line that both a verification and a restore name.
+/// The file and line that both a verification and a restore name, also one that ends within the damaged part.
 async fn named(dir: &Path) -> (PathBuf, Option<u64>) {
     let found = match Reader::open(dir).and_then(verify) {
         Err(BackupError::Damaged { path, line, .. }) => (path, line),
         other => panic!("not refused: {other:?}"),
     };
-    match restored(dir, Until::End).await {
-        Err(BackupError::Damaged { path, line, .. }) => assert_eq!((path, line), found),
-        other => panic!("restored: {:?}", other.map(|(_, restored)| restored)),
+    let listed = manifest(dir).parts.into_iter().find(|part| dir.join(&part.file) == found.0).expect("a part");
+    for until in [Until::End, Until::Position(Position(listed.last - 1))] {
+        assert_eq!(refused(dir, until).await, found);
     }
     found
+}
+
+/// The file and line that a restore is refused for.
+async fn refused(dir: &Path, until: Until) -> (PathBuf, Option<u64>) {
+    match restored(dir, until).await {
+        Err(BackupError::Damaged { path, line, .. }) => (path, line),
+        other => panic!("restored: {:?}", other.map(|(_, restored)| restored)),
+    }
 }
 
 /// Every part with its content.
@@ -121,11 +130,11 @@ async fn without_the_comparisons_a_forged_line_would_be_restored() {
     let (world, dir) = backup().await;
     let (path, content) = parts(&dir).swap_remove(0);
     std::fs::write(&path, forged(&content, |event| Line::of(event).to_bytes())).unwrap();
-    let all: Vec<u8> = parts(&dir).into_iter().flat_map(|(_, content)| content).collect();
-    let events = lines(&all).into_iter().map(|line| serde_json::from_slice::<Recorded>(line).unwrap()).collect();
+    let content: Vec<u8> = parts(&dir).into_iter().flat_map(|(_, content)| content).collect();
+    let events = lines(&content).into_iter().map(|line| serde_json::from_slice::<Recorded>(line).unwrap()).collect();
     let log = MemoryLog::new();
     assert_eq!(log.take_over(events).await.unwrap(), world.log.head().await.unwrap());
-    assert_ne!(crate::world::all(&log).await, world.events().await);
+    assert_ne!(all(&log).await, world.events().await);
 }
 
 #[tokio::test]
@@ -168,15 +177,47 @@ async fn a_newer_format_is_said_to_be_one() {
 }
 
 #[tokio::test]
-async fn an_attachment_that_is_missing_or_altered_is_named() {
-    let (_world, dir) = backup().await;
-    for path in attachments(&dir) {
-        let content = std::fs::read(&path).unwrap();
-        std::fs::write(&path, "别的").unwrap();
-        assert_eq!(named(&dir).await, (path.clone(), None));
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!(named(&dir).await, (dir.join("attachments"), None));
-        std::fs::write(&path, content).unwrap();
+async fn what_is_before_a_damaged_part_is_restored() {
+    let (world, dir) = backup().await;
+    let [first, second, ..] = &manifest(&dir).parts[..] else { panic!("several parts") };
+    std::fs::remove_file(dir.join(&second.file)).unwrap();
+    for last in [first.last - 1, first.last] {
+        let (log, _) = restored(&dir, Until::Position(Position(last))).await.unwrap();
+        let restored = all(&log).await;
+        assert!(!restored.is_empty());
+        assert!(world.events().await.starts_with(&restored));
+        assert_eq!(restored.len() as u64 == last, last == first.last, "up to the last whole batch");
     }
-    verify(Reader::open(&dir).unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn every_attachment_that_is_missing_or_altered_is_named_and_the_rest_restored_if_that_is_accepted() {
+    let (world, dir) = backup().await;
+    let paths = attachments(&dir);
+    let [altered, missing, ..] = &paths[..] else { panic!("several attachments") };
+    std::fs::write(altered, "别的").unwrap();
+    assert_eq!(refused(&dir, Until::End).await, (altered.clone(), None));
+    let content = std::fs::read(missing).unwrap();
+    std::fs::remove_file(missing).unwrap();
+    let found = verify(Reader::open(&dir).unwrap()).unwrap();
+    let (log, copies) = (MemoryLog::new(), tempfile::tempdir().unwrap());
+    let copies = Attachments::at(copies.path());
+    let reader = Reader::open(&dir).unwrap();
+    let restored = restore(reader, Until::End, Loss::Accepted, &log, &copies).await.unwrap();
+    assert_eq!(restored, found);
+    assert_eq!(all(&log).await, world.events().await);
+    let kept = Attachments::at(dir.join(ATTACHMENTS_DIR));
+    let mut lost: Vec<PathBuf> = restored.lost.iter().map(|lost| kept.path(lost.sha256)).collect();
+    lost.sort();
+    assert_eq!(lost, [altered.clone(), missing.clone()]);
+    assert_eq!(attachments_in(copies.dir()).len(), paths.len() - lost.len());
+    for lost in &restored.lost {
+        let event = &world.events().await[usize::try_from(lost.event.0).unwrap() - 1];
+        assert!(event.payload.contains(&lost.name) && event.payload.contains(&lost.sha256.to_string()), "{lost}");
+    }
+    // What is beside the log already is not lost.
+    copies.put(&content).unwrap();
+    let reader = Reader::open(&dir).unwrap();
+    let again = restore(reader, Until::End, Loss::Accepted, &MemoryLog::new(), &copies).await.unwrap();
+    assert_eq!(again.lost.len(), 1, "{:?}", again.lost);
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bishui_infra::backup::{BackupError, EVENTS_DIR, MANIFEST_FILE, Reader, Writer, verify};
+use bishui_infra::backup::{ATTACHMENTS_DIR, BackupError, EVENTS_DIR, MANIFEST_FILE, Reader, Writer, verify};
 use bishui_infra::event_log::memory::MemoryLog;
 use bishui_infra::event_log::sled::SledLog;
-use bishui_infra::event_log::{EventLog, Position};
+use bishui_infra::event_log::{EventLog, EventRef, LogError, Position};
 use bishui_tests::letters;
 use tokio::task::JoinSet;
 
@@ -132,11 +132,15 @@ async fn a_directory_that_is_used_otherwise_is_refused() {
     std::fs::create_dir(world.path("other")).unwrap();
     std::fs::write(world.path("other").join("a"), "a").unwrap();
     assert!(matches!(world.back_up("other").await, Err(BackupError::Occupied { .. })));
-    let theirs = world.path("theirs").join(EVENTS_DIR).join("party.txt");
-    std::fs::create_dir_all(theirs.parent().unwrap()).unwrap();
-    std::fs::write(&theirs, "a").unwrap();
-    assert!(matches!(world.back_up("theirs").await, Err(BackupError::Occupied { .. })));
-    assert!(theirs.is_file(), "what is not ours is left alone");
+    for (number, name) in ["party.txt", "2020.ndjson", ".tmp", ".tmp-notes"].iter().enumerate() {
+        let theirs = world.path(&format!("theirs {number}"));
+        let file = theirs.join(EVENTS_DIR).join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "a").unwrap();
+        let refused = world.back_up(&format!("theirs {number}")).await;
+        assert!(matches!(refused, Err(BackupError::Occupied { .. })), "{name}: {refused:?}");
+        assert!(file.is_file(), "what is not ours is left alone");
+    }
     let held = Writer::open(&world.path("export"), world.originals.clone(), PART_BYTES).unwrap();
     assert!(matches!(world.back_up("export").await, Err(BackupError::Busy { .. })));
     drop(held);
@@ -144,14 +148,88 @@ async fn a_directory_that_is_used_otherwise_is_refused() {
 }
 
 #[tokio::test]
-async fn an_attachment_that_is_missing_stops_the_backup_before_the_part_that_names_it() {
+async fn a_backup_that_has_lost_its_manifest_or_has_more_than_it_lists_is_left_alone() {
+    let world = World::with_batches(40).await;
+    for (name, until) in [("one part", 5), ("several parts", 40)] {
+        let (log, dir) = (MemoryLog::new(), world.path(name));
+        letters::append(&log, &world.originals, 1..=until).await.unwrap();
+        let open = || Writer::open(&dir, world.originals.clone(), PART_BYTES);
+        bishui_infra::backup::write(&log, open().unwrap()).await.unwrap();
+        let (before, manifest) = (content(&dir), manifest(&dir));
+        let text = std::fs::read(dir.join(MANIFEST_FILE)).unwrap();
+        std::fs::remove_file(dir.join(MANIFEST_FILE)).unwrap();
+        let refused = open().err();
+        assert!(
+            matches!(&refused, Some(BackupError::Damaged { path, .. }) if path.ends_with(MANIFEST_FILE)),
+            "{refused:?}"
+        );
+        std::fs::write(dir.join(MANIFEST_FILE), text).unwrap();
+        assert_eq!(content(&dir), before);
+        // A part that was being written may be there, and is written again; what would come after it is not ours.
+        let next = dir.join(EVENTS_DIR).join(format!("{:020}.ndjson", manifest.events + 1));
+        let beyond = dir.join(EVENTS_DIR).join(format!("{:020}.ndjson", manifest.events + 2));
+        for path in [&next, &beyond] {
+            std::fs::write(path, "a").unwrap();
+        }
+        let refused = open().err();
+        assert!(matches!(&refused, Some(BackupError::Damaged { path, .. }) if *path == beyond), "{refused:?}");
+        assert!(next.is_file() && beyond.is_file(), "nothing is removed");
+        std::fs::remove_file(&beyond).unwrap();
+        letters::append(&log, &world.originals, until + 1..=until + 1).await.unwrap();
+        bishui_infra::backup::write(&log, open().unwrap()).await.unwrap();
+        assert_eq!(verify(Reader::open(&dir).unwrap()).unwrap().events, log.head().await.unwrap().0);
+    }
+}
+
+#[tokio::test]
+async fn attachments_that_are_lost_are_named_and_tried_again_and_the_rest_is_backed_up() {
+    let world = World::with_batches(6).await;
+    world.back_up("backup").await.unwrap();
+    let report = letters::REPORT_EVERY;
+    world.append(7, 5 * report).await;
+    let path = |number| world.originals.path(bishui_infra::attachments::hash(&letters::attached(number)));
+    std::fs::remove_file(path(report)).unwrap();
+    std::fs::write(path(2 * report), "别的").unwrap();
+    std::fs::remove_file(path(3 * report)).unwrap();
+    std::fs::create_dir(path(3 * report)).unwrap();
+    let written = world.back_up("backup").await.unwrap();
+    assert_eq!((written.events, written.attachments), (world.log.head().await.unwrap().0, 2));
+    let names: Vec<_> = written.lost.iter().map(|lost| lost.name.clone()).collect();
+    assert_eq!(names, [1, 2, 3].map(|times| format!("报告 {}.txt", times * report)));
+    assert_eq!(manifest(&world.path("backup")).missing, written.lost);
+    let verified = verify(Reader::open(&world.path("backup")).unwrap()).unwrap();
+    assert_eq!(verified.lost.len(), 3, "{:?}", verified.lost);
+    world.originals.put(&letters::attached(2 * report)).unwrap();
+    let again = world.back_up("backup").await.unwrap();
+    assert_eq!((again.events_added, again.attachments, again.lost.len()), (0, 1, 2));
+    std::fs::remove_dir(path(3 * report)).unwrap();
+    letters::put_attachments(&world.originals, 1..=5 * report);
+    assert_eq!(world.back_up("backup").await.unwrap().lost, []);
+    assert_eq!(verify(Reader::open(&world.path("backup")).unwrap()).unwrap().lost, []);
+}
+
+#[tokio::test]
+async fn a_copy_that_cannot_be_written_stops_the_backup_before_the_part_that_names_it() {
     let world = World::with_batches(6).await;
     world.back_up("backup").await.unwrap();
     world.append(7, 8).await;
-    std::fs::remove_dir_all(world.originals.dir()).unwrap();
+    std::fs::write(world.path("backup").join(ATTACHMENTS_DIR), "no directory").unwrap();
     let before = manifest(&world.path("backup"));
     assert!(matches!(world.back_up("backup").await, Err(BackupError::Attachment(_))));
     assert_eq!(manifest(&world.path("backup")), before);
     assert_eq!(std::fs::read_dir(world.path("backup").join(EVENTS_DIR)).unwrap().count(), before.parts.len());
-    verify(Reader::open(&world.path("backup")).unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_gives_fewer_events_than_it_has_is_not_taken_for_whole() {
+    let world = World::with_batches(6).await;
+    let (events, head) = (world.events().await, world.log.head().await.unwrap());
+    let mut writer = Writer::open(&world.path("backup"), world.originals.clone(), PART_BYTES).unwrap();
+    for event in &events[..events.len() - 1] {
+        writer.take(&EventRef::from(event)).unwrap();
+    }
+    let refused = writer.finish(head);
+    assert!(matches!(refused, Err(BackupError::Log(LogError::Corrupt { .. }))), "{refused:?}");
+    assert_eq!(manifest(&world.path("backup")).events, 0);
+    assert_eq!(world.back_up("backup").await.unwrap().events, head.0);
 }

@@ -4,5 +4,6 @@
 mod damage;
 mod decisions;
 mod increments;
+mod proofs;
 mod restores;
 mod world;

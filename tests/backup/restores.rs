@@ -1,7 +1,7 @@
 //! Restoring: the same events in another store, up to every position and every instant.
 
 use bishui_infra::attachments::{Attachments, hash};
-use bishui_infra::backup::{BackupError, Reader, Until, restore};
+use bishui_infra::backup::{BackupError, Loss, Reader, Until, restore};
 use bishui_infra::event_log::memory::MemoryLog;
 use bishui_infra::event_log::sled::SledLog;
 use bishui_infra::event_log::{EventLog, Position, Recorded};
@@ -29,7 +29,8 @@ async fn a_log_goes_from_memory_into_the_embedded_store_and_stays_the_same() {
     let (store, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let copies = Attachments::at(copies.path());
     let log = SledLog::open(store.path()).unwrap();
-    let restored = restore(Reader::open(&world.path("export")).unwrap(), Until::End, &log, &copies).await.unwrap();
+    let reader = Reader::open(&world.path("export")).unwrap();
+    let restored = restore(reader, Until::End, Loss::Refused, &log, &copies).await.unwrap();
     assert_eq!((restored.events, restored.root), (written.events, written.root));
     assert_eq!(restored.attachments, 90 / letters::REPORT_EVERY);
     assert_eq!(all(&log).await, world.events().await);
@@ -80,7 +81,8 @@ async fn a_log_with_events_is_left_alone() {
     let log = MemoryLog::new();
     letters::append(&log, &world.originals, 9..=9).await.unwrap();
     let before = all(&log).await;
-    let refused = restore(Reader::open(&world.path("export")).unwrap(), Until::End, &log, &world.originals).await;
+    let reader = Reader::open(&world.path("export")).unwrap();
+    let refused = restore(reader, Until::End, Loss::Refused, &log, &world.originals).await;
     assert!(matches!(refused, Err(BackupError::NotEmpty { .. })));
     assert_eq!(all(&log).await, before);
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bishui_infra::attachments::Attachments;
 use bishui_infra::backup::manifest::Manifest;
-use bishui_infra::backup::{ATTACHMENTS_DIR, BackupError, Reader, Restored, Until, Writer, Written, restore, write};
+use bishui_infra::backup::{
+    ATTACHMENTS_DIR, BackupError, Loss, Reader, Restored, Until, Writer, Written, restore, write,
+};
 use bishui_infra::event_log::memory::MemoryLog;
 use bishui_infra::event_log::{EventLog, Position, Recorded};
 use bishui_tests::letters;
@@ -52,7 +54,12 @@ impl World {
 
     /// Brings the backup of this name level.
     pub(crate) async fn back_up(&self, name: &str) -> Result<Written, BackupError> {
-        write(self.log.as_ref(), Writer::open(&self.path(name), self.originals.clone(), PART_BYTES)?).await
+        write(self.log.as_ref(), self.writer(name)?).await
+    }
+
+    /// Goes on with the backup of this name.
+    pub(crate) fn writer(&self, name: &str) -> Result<Writer, BackupError> {
+        Writer::open(&self.path(name), self.originals.clone(), PART_BYTES)
     }
 
     /// Exports the log into a directory of this name.
@@ -83,8 +90,13 @@ pub(crate) fn content(dir: &Path) -> Vec<u8> {
 
 /// The attachments in a backup, in order.
 pub(crate) fn attachments(dir: &Path) -> Vec<PathBuf> {
+    attachments_in(&dir.join(ATTACHMENTS_DIR))
+}
+
+/// The attachments in a directory of them, in order.
+pub(crate) fn attachments_in(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for dir in std::fs::read_dir(dir.join(ATTACHMENTS_DIR)).unwrap() {
+    for dir in std::fs::read_dir(dir).unwrap() {
         let files = std::fs::read_dir(dir.unwrap().path()).unwrap();
         found.extend(files.map(|file| file.unwrap().path()));
     }
@@ -96,6 +108,6 @@ pub(crate) fn attachments(dir: &Path) -> Vec<PathBuf> {
 pub(crate) async fn restored(dir: &Path, until: Until) -> Result<(MemoryLog, Restored), BackupError> {
     let log = MemoryLog::new();
     let copies = tempfile::tempdir().unwrap();
-    let restored = restore(Reader::open(dir)?, until, &log, &Attachments::at(copies.path())).await?;
+    let restored = restore(Reader::open(dir)?, until, Loss::Refused, &log, &Attachments::at(copies.path())).await?;
     Ok((log, restored))
 }

@@ -1,6 +1,8 @@
 //! The command line on a database, and the moving of a log between an embedded store and a database.
 
-use bishui_tests::postgres::Cluster;
+use bishui_infra::event_log::postgres::{PostgresLog, Unfinished};
+use bishui_infra::event_log::{EventLog, Position};
+use bishui_tests::postgres::{Cluster, parsed};
 use serde_json::{Value, json};
 
 use crate::office::{Office, PLAN, month, run};
@@ -11,6 +13,10 @@ fn in_runtime<T>(work: impl Future<Output = T>) -> T {
 
 fn database() -> String {
     in_runtime(Cluster::shared().empty_database())
+}
+
+async fn open(address: &str) -> PostgresLog {
+    PostgresLog::open(&parsed(address)).await.expect("it opens")
 }
 
 /// What the commands show of an office.
@@ -78,11 +84,114 @@ fn a_log_moves_to_a_database_and_back_as_it_is() {
     let returned = office.ask(["migrate-store", "--from", &there, "--to", &back]);
     assert_eq!(returned["target_sha256"], moved["source_sha256"]);
     assert_eq!(shown(&office, &["--store", &back]), before);
+    // Its processes are where they were, and a store that is moved is one that is used.
+    let checkpoint = |address: &str| in_runtime(async { open(address).await.checkpoint("process/drafting").await });
+    assert!(checkpoint(&there).expect("a checkpoint") > Position(0));
     // A store with another log is left as it is.
     let other = Office::open();
     let target = format!("sled:{}", other.data().join("store").display());
     office.run(["migrate-store", "--from", &embedded, "--to", &target]).exits(4).says(&["another log", "empty store"]);
     assert_eq!(other.head(), 1);
+}
+
+/// Does part of a move or restore and stops: the first events are there, and the mark.
+fn leave_unfinished(office: &Office, address: &str) {
+    let events = bishui_infra::event_log::sled::SledLog::open(office.data().join("store")).expect("it opens");
+    in_runtime(async {
+        let mut target = Unfinished::to_move(&parsed(address)).await.expect("an empty database");
+        target.mark(Position(0)).await.expect("it is marked");
+        let first = events.read_all(Position(0), 1).await.expect("events");
+        target.log().take_over(first).await.expect("they follow");
+    });
+}
+
+#[test]
+fn a_database_that_a_move_has_half_filled_is_opened_by_nobody_until_it_is_taken_up() {
+    let office = Office::published();
+    let (there, embedded) = (database(), format!("sled:{}", office.data().join("store").display()));
+    let before = shown(&office, &[]);
+    leave_unfinished(&office, &there);
+    for command in [&["status"][..], &["doctor"], &["init"], &["migrate-store", "--from", &there, "--to", "sled:x"]] {
+        let refused = run(office.command(command).args(["--store", &there])).exits(5);
+        refused.says(&["a restore or a move into this database is under way, or was cut short"]);
+    }
+    let moved = office.ask(["migrate-store", "--from", &embedded, "--to", &there]);
+    assert_eq!(moved["found"], 1);
+    assert_eq!(shown(&office, &["--store", &there]), before);
+}
+
+#[test]
+fn an_embedded_store_that_a_move_has_half_filled_is_opened_by_nobody_until_it_is_taken_up() {
+    let office = Office::published();
+    let embedded = format!("sled:{}", office.data().join("store").display());
+    let path = office.path("half");
+    let there = format!("sled:{}", path.display());
+    let before = shown(&office, &[]);
+    std::fs::create_dir(&path).expect("a directory");
+    std::fs::write(path.join("unfinished"), "").expect("the mark of a move");
+    for command in [&["status"][..], &["doctor"]] {
+        office.run(command.iter().copied().chain(["--store", &there])).exits(5).says(&["a move into", "run it again"]);
+    }
+    office.ask(["migrate-store", "--from", &embedded, "--to", &there]);
+    assert!(!path.join("unfinished").exists());
+    assert_eq!(shown(&office, &["--store", &there]), before);
+}
+
+#[test]
+fn a_backup_is_restored_into_a_database() {
+    let office = Office::published();
+    let backup = office.path("backup");
+    let backup = backup.to_str().expect("UTF-8");
+    office.ask(["backup", backup]);
+    let before = shown(&office, &[]);
+    let (there, data) = (database(), office.path("restored"));
+    let on = |store: &str, args: &[&str]| {
+        let mut command = crate::office::program();
+        run(command.arg("--data").arg(&data).args(args).args(["--store", store, "--json"]))
+    };
+    // What a restore that was cut short has left is taken away.
+    leave_unfinished(&office, &there);
+    let restored = on(&there, &["restore", backup]).exits(0).json();
+    assert_eq!((&restored["events"], &restored["replay"]["differing"]), (&Value::from(office.head()), &Value::from(0)));
+    assert_eq!(shown(&office, &["--store", &there]), before);
+    on(&there, &["restore", backup]).exits(4).says(&["holds a log that was used"]);
+    assert_eq!(shown(&office, &["--store", &there]), before, "it is left as it is");
+    let made = database();
+    office.ask(["init", "--store", &made]);
+    std::fs::remove_dir_all(&data).expect("it is there");
+    let earlier = on(&made, &["restore", backup, "--until", "4"]).exits(0).json();
+    assert!(earlier["events"].as_u64().is_some_and(|events| (1..=4).contains(&events)), "{earlier}");
+    let damaged = database();
+    let part = office.path("backup/events/00000000000000000001.ndjson");
+    let content = std::fs::read_to_string(&part).expect("a part");
+    std::fs::write(&part, content.replacen("高唐县", "高塘县", 1)).expect("it is written");
+    on(&damaged, &["restore", backup]).exits(3);
+    on(&damaged, &["status"]).exits(5).says(&["was cut short"]);
+    std::fs::write(&part, content).expect("it is written");
+    on(&damaged, &["restore", backup]).exits(0);
+}
+
+#[test]
+fn one_restore_or_move_fills_a_database_at_a_time_and_none_one_that_a_node_works_on() {
+    in_runtime(async {
+        let address = parsed(&Cluster::shared().empty_database().await);
+        let first = Unfinished::to_restore(&address).await.expect("an empty database").expect("without a log");
+        let second = Unfinished::to_restore(&address).await.map(drop).expect_err("it is taken").to_string();
+        assert!(second.contains("another restore or move into this database is under way"), "{second}");
+        first.finish(Position(1)).await.expect_err("it has no event");
+        let again = Unfinished::to_restore(&address).await.expect("the lock is free").expect("nobody has used it");
+        again.finish(Position(0)).await.expect("it has none");
+        let node = PostgresLog::open(&address).await.expect("it is whole");
+        let lease = node.take_lease("processes", uuid::Uuid::from_u128(1), std::time::Duration::from_mins(1)).await;
+        let lease = lease.expect("a lease").expect("nobody has it");
+        assert!(Unfinished::to_restore(&address).await.expect("it is there").is_none(), "it was used");
+        let mut target = Unfinished::to_move(&address).await.expect("the lock is free");
+        let refused = target.mark(Position(0)).await.expect_err("a node works").to_string();
+        assert!(refused.contains("in use by a node"), "{refused}");
+        node.end_lease(&lease).await.expect("it ends");
+        target.mark(Position(1)).await.expect_err("it has no event");
+        target.mark(Position(0)).await.expect("nobody works on it");
+    });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use bishui_domain::sha256::Sha256;
 use serde::{Deserialize, Serialize};
 
-use super::{BackupError, EVENTS_DIR, MANIFEST_FILE, failed};
+use super::{BackupError, EVENTS_DIR, Lost, MANIFEST_FILE, failed};
 use crate::attachments::hash;
 use crate::durable;
 use crate::transparency::tree::Frontier;
@@ -40,6 +40,9 @@ pub struct Manifest {
     pub last_leaf: Option<Sha256>,
     /// The parts, in order.
     pub parts: Vec<Part>,
+    /// Attachments that could not be copied; each backup tries again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Lost>,
 }
 
 /// A file of events.
@@ -66,7 +69,7 @@ impl Manifest {
     /// The manifest of a backup without events.
     pub(super) fn empty() -> Self {
         let (events, root) = (0, Sha256(Frontier::default().root()));
-        let (peaks, parts) = (vec![], vec![]);
+        let (peaks, parts, missing) = (vec![], vec![], vec![]);
         Self {
             format: FORMAT.into(),
             version: VERSION,
@@ -76,6 +79,7 @@ impl Manifest {
             peaks,
             last_leaf: None,
             parts,
+            missing,
         }
     }
 

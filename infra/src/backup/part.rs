@@ -1,6 +1,6 @@
 //! A part while it is written: a file without a name yet, its hash, and the attachments that its events name.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use super::line::Line;
 use super::manifest::{Part, file_of};
 use super::{BackupError, EVENTS_DIR, failed};
-use crate::event_log::EventRef;
+use crate::event_log::{EventRef, Position};
 use crate::{codec, durable};
 
 /// A part that is being written; dropped before it is closed, it leaves nothing.
@@ -21,7 +21,7 @@ pub(super) struct OpenPart {
     events: u64,
     bytes: u64,
     hash: sha2::Sha256,
-    attachments: BTreeSet<Sha256>,
+    attachments: BTreeMap<Sha256, (Position, String)>,
 }
 
 impl OpenPart {
@@ -29,7 +29,7 @@ impl OpenPart {
     pub(super) fn begin(dir: &Path, first: u64) -> Result<Self, BackupError> {
         let events_dir = dir.join(EVENTS_DIR);
         let file = NamedTempFile::new_in(&events_dir).map_err(failed(&events_dir))?;
-        let (hash, attachments) = (sha2::Sha256::new(), BTreeSet::new());
+        let (hash, attachments) = (sha2::Sha256::new(), BTreeMap::new());
         Ok(Self { file: BufWriter::new(file), first, events: 0, bytes: 0, hash, attachments })
     }
 
@@ -38,15 +38,16 @@ impl OpenPart {
         self.bytes
     }
 
-    /// Attachments that its events name.
-    pub(super) fn attachments(&self) -> &BTreeSet<Sha256> {
-        &self.attachments
+    /// Attachments that its events name, each with the first that does and its name there.
+    pub(super) fn take_attachments(&mut self) -> BTreeMap<Sha256, (Position, String)> {
+        std::mem::take(&mut self.attachments)
     }
 
     /// Adds an event.
     pub(super) fn add(&mut self, line: &Line) -> Result<(), BackupError> {
-        let named = codec::attachments(&EventRef::from(&line.event))?;
-        self.attachments.extend(named.iter().map(|attachment| attachment.sha256));
+        for named in codec::attachments(&EventRef::from(&line.event))? {
+            self.attachments.entry(named.sha256).or_insert((line.event.position, named.name));
+        }
         let bytes = line.to_bytes();
         self.file.write_all(&bytes).map_err(failed(self.file.get_ref().path()))?;
         self.hash.update(&bytes);

@@ -9,8 +9,9 @@ use sha2::Digest as _;
 
 use super::line::{LINE_BYTES_MAX, Line};
 use super::manifest::{Manifest, Part};
+use super::proof::{Claims, Proof};
 use super::{BackupError, failed};
-use crate::event_log::Recorded;
+use crate::event_log::{Position, Recorded};
 use crate::transparency::tree::Frontier;
 
 /// A backup that is read from its beginning.
@@ -20,6 +21,7 @@ pub struct Reader {
     next_part: usize,
     part: Option<PartReader>,
     frontier: Frontier,
+    claims: Claims,
     /// The event that was read last, when it begins the next batch.
     ahead: Option<Recorded>,
 }
@@ -37,11 +39,24 @@ impl Reader {
     /// The backup in `dir`, with a manifest that is sound.
     ///
     /// # Errors
-    /// There is none, or its manifest cannot be used.
+    /// There is none, or its manifest or its checkpoints cannot be used.
     pub fn open(dir: &Path) -> Result<Self, BackupError> {
         let manifest = Manifest::read(dir)?.ok_or_else(|| BackupError::NoBackup { dir: dir.to_owned() })?;
-        let (part, frontier) = (None, Frontier::default());
-        Ok(Self { dir: dir.to_owned(), manifest, next_part: 0, part, frontier, ahead: None })
+        let (part, frontier, claims) = (None, Frontier::default(), Claims::default());
+        let mut reader = Self { dir: dir.to_owned(), manifest, next_part: 0, part, frontier, claims, ahead: None };
+        for (path, proof) in Proof::all(dir)? {
+            reader.expect(&path, &proof)?;
+        }
+        Ok(reader)
+    }
+
+    /// Compares what is read with the checkpoints in `path` too; before anything is read.
+    ///
+    /// # Errors
+    /// A checkpoint of no events that is not one.
+    pub fn expect(&mut self, path: &Path, proof: &Proof) -> Result<(), BackupError> {
+        self.claims.add(path, proof);
+        self.claims.compare(&self.frontier)
     }
 
     /// The directory.
@@ -57,17 +72,17 @@ impl Reader {
     /// The next batch, whole; none behind the last.
     ///
     /// # Errors
-    /// `Damaged` with the part and the line, or a file that cannot be read.
+    /// `Damaged` with the part and the line, a checkpoint that says otherwise, or a file that cannot be read.
     pub fn next_batch(&mut self) -> Result<Option<Vec<Recorded>>, BackupError> {
-        let first = match self.ahead.take() {
-            Some(first) => first,
-            None => match self.next_event(None)? {
-                Some(first) => first,
-                None => return Ok(None),
-            },
+        let ahead = self.ahead.take();
+        let first = if ahead.is_some() { ahead } else { self.next_event()? };
+        let Some(first) = first else {
+            self.claims.check_end(self.frontier.size())?;
+            return Ok(None);
         };
         let mut batch = vec![first];
-        while let Some(event) = self.next_event(batch.last())? {
+        // A part holds whole batches, so its end is that of a batch, and what follows it need not be readable.
+        while let Some(event) = self.next_in_part(batch.last())? {
             if event.place == 0 {
                 self.ahead = Some(event);
                 break;
@@ -77,23 +92,45 @@ impl Reader {
         Ok(Some(batch))
     }
 
-    /// The next event, which goes on with the batch of `before` or begins one.
-    fn next_event(&mut self, before: Option<&Recorded>) -> Result<Option<Recorded>, BackupError> {
+    /// Reads to the end of the part that holds `position`, where that is the part it stands in: its sums are over all
+    /// of it. Nothing is read after that.
+    ///
+    /// # Errors
+    /// As [`Reader::next_batch`].
+    pub fn finish_part(&mut self, position: Position) -> Result<(), BackupError> {
+        let is_in_it = self.part.as_ref().is_some_and(|part| part.listed.first <= position.0);
+        let mut before = self.ahead.take();
+        while is_in_it && let Some(event) = self.next_in_part(before.as_ref())? {
+            before = Some(event);
+        }
+        Ok(())
+    }
+
+    /// The next event, which begins a batch.
+    fn next_event(&mut self) -> Result<Option<Recorded>, BackupError> {
         loop {
-            let Some(part) = &mut self.part else {
-                let Some(listed) = self.manifest.parts.get(self.next_part) else { return Ok(None) };
-                self.part = Some(PartReader::open(&self.dir, listed.clone())?);
-                self.next_part += 1;
-                continue;
-            };
-            if let Some(line) = part.next_line()? {
-                part.check_place(&line.event, self.frontier.size() + 1, before)?;
-                self.frontier.push(line.leaf.0);
-                return Ok(Some(line.event));
+            if let Some(event) = self.next_in_part(None)? {
+                return Ok(Some(event));
             }
+            let Some(listed) = self.manifest.parts.get(self.next_part) else { return Ok(None) };
+            self.part = Some(PartReader::open(&self.dir, listed.clone())?);
+            self.next_part += 1;
+        }
+    }
+
+    /// The next event of the part it stands in, which goes on with the batch of `before` or begins one; none at its end,
+    /// which is compared, or where it stands in none.
+    fn next_in_part(&mut self, before: Option<&Recorded>) -> Result<Option<Recorded>, BackupError> {
+        let Some(part) = &mut self.part else { return Ok(None) };
+        let Some(line) = part.next_line()? else {
             part.check_end(Sha256(self.frontier.root()))?;
             self.part = None;
-        }
+            return Ok(None);
+        };
+        part.check_place(&line.event, self.frontier.size() + 1, before)?;
+        self.frontier.push(line.leaf.0);
+        self.claims.compare(&self.frontier)?;
+        Ok(Some(line.event))
     }
 }
 

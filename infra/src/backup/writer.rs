@@ -1,22 +1,21 @@
 //! Writing a backup: what it has is compared with the log, what the log has more is added in parts.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use bishui_domain::sha256::Sha256;
 
+use super::directory;
 use super::line::Line;
-use super::manifest::{Manifest, file_of};
+use super::lost::{Lost, fault};
+use super::manifest::Manifest;
 use super::part::OpenPart;
-use super::{ATTACHMENTS_DIR, BackupError, EVENTS_DIR, failed};
-use crate::attachments::Attachments;
-use crate::durable;
+use super::proof::Proof;
+use super::{ATTACHMENTS_DIR, BackupError};
+use crate::attachments::{AttachmentError, Attachments};
 use crate::event_log::{EventLog, EventRef, LogError, Position};
 use crate::transparency::tree::Frontier;
-
-/// The file by which a second writer is kept away.
-const LOCK_FILE: &str = "lock";
 
 /// A backup that is being written. Every part is durable and in the manifest before the next begins.
 pub struct Writer {
@@ -25,6 +24,7 @@ pub struct Writer {
     part_bytes: u64,
     copies: Attachments,
     originals: Attachments,
+    proof: Option<Proof>,
     manifest: Manifest,
     frontier: Frontier,
     last_leaf: Option<Sha256>,
@@ -45,6 +45,8 @@ pub struct Written {
     pub parts_added: u64,
     /// Attachments copied, or found to be there.
     pub attachments: u64,
+    /// Attachments that it lacks, for the originals are lost.
+    pub lost: Vec<Lost>,
     /// Root of the tree over all its events.
     pub root: Sha256,
 }
@@ -56,42 +58,41 @@ impl Writer {
     /// # Errors
     /// The directory holds something else, a damaged backup, or is being written into.
     pub fn open(dir: &Path, originals: Attachments, part_bytes: u64) -> Result<Self, BackupError> {
-        let known = Manifest::read(dir)?;
-        if known.is_none() {
-            check_is_free(dir)?;
-        }
-        let events_dir = dir.join(EVENTS_DIR);
-        durable::create_dir(&events_dir).map_err(failed(&events_dir))?;
-        let lock = lock(dir)?;
-        // Read again under the lock: the manifest may have been replaced before.
-        let manifest = Manifest::read(dir)?.unwrap_or_else(Manifest::empty);
-        clear(dir, &manifest)?;
-        let (frontier, root) = (manifest.frontier(), manifest.root);
-        let written = Written { events: manifest.events, events_added: 0, parts_added: 0, attachments: 0, root };
-        Ok(Self {
+        let (lock, manifest) = directory::take(dir)?;
+        let (frontier, root, lost) = (manifest.frontier(), manifest.root, vec![]);
+        let written = Written { events: manifest.events, events_added: 0, parts_added: 0, attachments: 0, lost, root };
+        let mut writer = Self {
             dir: dir.to_owned(),
             _lock: lock,
             part_bytes,
             copies: Attachments::at(dir.join(ATTACHMENTS_DIR)),
             originals,
+            proof: None,
             is_same_log: manifest.events == 0,
             last_leaf: manifest.last_leaf,
             frontier,
             manifest,
             part: None,
             written,
-        })
+        };
+        writer.try_missing_again()?;
+        Ok(writer)
     }
 
-    /// As [`Writer::open`], for a directory that has no backup yet.
+    /// As [`Writer::open`], for a directory that has no event yet.
     ///
     /// # Errors
     /// As there, and `Exists`.
     pub fn create(dir: &Path, originals: Attachments, part_bytes: u64) -> Result<Self, BackupError> {
-        if Manifest::read(dir)?.is_some() {
+        if Manifest::read(dir)?.is_some_and(|manifest| manifest.events > 0) {
             return Err(BackupError::Exists { dir: dir.to_owned() });
         }
         Self::open(dir, originals, part_bytes)
+    }
+
+    /// Keeps the checkpoints of the log too, once all its events are kept.
+    pub fn keep_proof(&mut self, proof: Proof) {
+        self.proof = Some(proof);
     }
 
     /// The position after which events are to be given: the backup's last event comes first, to be compared.
@@ -127,27 +128,64 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the backup behind the last event given, which must be the last of its batch.
+    /// Ends the backup at the `head` of the log, which must be the event that was given last.
     ///
     /// # Errors
-    /// The log does not have the last event of the backup, or a file cannot be written.
-    pub fn finish(mut self) -> Result<Written, BackupError> {
+    /// The log does not have the last event of the backup or gave fewer events than it has, or a file cannot be written;
+    /// the log's checkpoints are not those of the backup, whose events are written all the same.
+    pub fn finish(mut self, head: Position) -> Result<Written, BackupError> {
         if !self.is_same_log {
             return Err(self.other_log());
         }
-        self.close_part()?;
-        if self.manifest.events == 0 {
-            self.manifest.write(&self.dir)?;
+        let reached = self.frontier.size();
+        if reached != head.0 {
+            let what = format!("its head is {head}, and its events end with position {reached}");
+            return Err(LogError::Corrupt { what }.into());
         }
+        self.close_part()?;
+        if let Some(proof) = &self.proof {
+            proof.keep(&self.dir)?;
+        }
+        self.written.lost = self.manifest.missing;
         Ok(self.written)
+    }
+
+    /// Copies what earlier backups could not copy.
+    fn try_missing_again(&mut self) -> Result<(), BackupError> {
+        let missing = std::mem::take(&mut self.manifest.missing);
+        let before = missing.len();
+        for lost in missing {
+            self.copy(lost.event, lost.name, lost.sha256)?;
+        }
+        if self.manifest.missing.len() < before { self.manifest.write(&self.dir) } else { Ok(()) }
+    }
+
+    /// Copies an attachment that an event names, or lists it as missing where its original is lost.
+    fn copy(&mut self, event: Position, name: String, sha256: Sha256) -> Result<(), BackupError> {
+        let error = match self.copies.copy_from(&self.originals, sha256) {
+            Ok(()) => {
+                self.written.attachments += 1;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let is_of_the_original = match &error {
+            AttachmentError::Missing { .. } | AttachmentError::Altered { .. } => true,
+            AttachmentError::File { path, .. } => *path == self.originals.path(sha256),
+            AttachmentError::OtherSize { .. } | AttachmentError::Size => false,
+        };
+        if !is_of_the_original {
+            return Err(error.into());
+        }
+        self.manifest.missing.push(Lost { event, name, sha256, fault: fault(&error) });
+        Ok(())
     }
 
     /// Copies the part's attachments, then names the part, then lists it: nothing is listed before it is there.
     fn close_part(&mut self) -> Result<(), BackupError> {
-        let Some(part) = self.part.take() else { return Ok(()) };
-        for sha256 in part.attachments() {
-            self.copies.copy_from(&self.originals, *sha256)?;
-            self.written.attachments += 1;
+        let Some(mut part) = self.part.take() else { return Ok(()) };
+        for (sha256, (event, name)) in part.take_attachments() {
+            self.copy(event, name, sha256)?;
         }
         let part = part.close(&self.dir, Sha256(self.frontier.root()))?;
         self.written.events_added += part.events;
@@ -181,79 +219,5 @@ pub async fn write(log: &dyn EventLog, mut writer: Writer) -> Result<Written, Ba
     })
     .await?;
     outcome?;
-    writer.finish()
-}
-
-/// Refuses a directory without a backup that is used for something else. What a backup that was cut short before its
-/// first part left is no obstacle.
-fn check_is_free(dir: &Path) -> Result<(), BackupError> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(dir)(error)),
-    };
-    for entry in entries {
-        let name = entry.map_err(failed(dir))?.file_name();
-        let name = name.to_string_lossy();
-        if ![LOCK_FILE, EVENTS_DIR, ATTACHMENTS_DIR].contains(&&*name) && !is_temporary(&name) {
-            return Err(BackupError::Occupied { dir: dir.to_owned() });
-        }
-    }
-    Ok(())
-}
-
-/// Whether a name is one of the files that are given their own name when they are whole.
-fn is_temporary(name: &str) -> bool {
-    name.starts_with(".tmp")
-}
-
-/// Whether a name is that of a part.
-fn is_part(name: &str) -> bool {
-    name.strip_suffix(".ndjson")
-        .and_then(|first| first.parse().ok())
-        .is_some_and(|first| file_of(first).ends_with(name))
-}
-
-fn lock(dir: &Path) -> Result<File, BackupError> {
-    let path = dir.join(LOCK_FILE);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(BackupError::Busy { dir: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(failed(&path)(error)),
-    }
-}
-
-/// Removes what a backup that was cut short has left: parts that no manifest lists, files without a name. Sees that the
-/// listed parts are there in their size; what they hold is compared by a verification.
-fn clear(dir: &Path, manifest: &Manifest) -> Result<(), BackupError> {
-    for part in &manifest.parts {
-        let path = dir.join(&part.file);
-        let bytes = std::fs::metadata(&path).map_err(failed(&path))?.len();
-        if bytes != part.bytes {
-            let what = format!("it has {bytes} bytes, the manifest says {}", part.bytes);
-            return Err(BackupError::Damaged { path, line: None, what });
-        }
-    }
-    let listed = |path: &Path| manifest.parts.iter().any(|part| dir.join(&part.file) == path);
-    let events_dir = dir.join(EVENTS_DIR);
-    for entry in std::fs::read_dir(&events_dir).map_err(failed(&events_dir))? {
-        let path = entry.map_err(failed(&events_dir))?.path();
-        if listed(&path) {
-            continue;
-        }
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if !is_temporary(&name) && !is_part(&name) {
-            return Err(BackupError::Occupied { dir: events_dir });
-        }
-        std::fs::remove_file(&path).map_err(failed(&path))?;
-    }
-    for entry in std::fs::read_dir(dir).map_err(failed(dir))? {
-        let path = entry.map_err(failed(dir))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if is_temporary(&name) {
-            std::fs::remove_file(&path).map_err(failed(&path))?;
-        }
-    }
-    Ok(())
+    writer.finish(head)
 }

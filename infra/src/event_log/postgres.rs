@@ -34,11 +34,13 @@ mod read;
 mod schema;
 mod servers;
 mod stored;
+mod unfinished;
 mod wake;
 mod writer;
 mod writing;
 
 pub use address::Address;
+pub use unfinished::Unfinished;
 
 /// Requests that may wait for the writer; further callers wait to queue.
 const QUEUE_REQUESTS_MAX: usize = 4_096;
@@ -66,10 +68,16 @@ impl PostgresLog {
     ///
     /// # Errors
     /// `Unavailable` when no server of the address takes writes, no log was made there, or the tables belong to a newer
-    /// program.
+    /// program or to a log that is being restored or moved there.
     pub async fn open(address: &Address) -> Result<Self, LogError> {
-        let connections = Arc::new(Connections::new(address.clone()));
+        let connections = Connections::new(address.clone());
         schema::bring_forward(&connections).await?;
+        Self::begin(connections).await
+    }
+
+    /// Begins to work on tables that are at the newest step.
+    async fn begin(connections: Connections) -> Result<Self, LogError> {
+        let connections = Arc::new(connections);
         let head = watch::Sender::new(read::head(&connections).await?);
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
         tokio::spawn(write(Arc::clone(&connections), head.clone(), requests));

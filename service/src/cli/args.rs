@@ -171,7 +171,7 @@ pub(super) enum Command {
         /// The directory
         dir: PathBuf,
     },
-    /// Restore a backup or export into a data directory without a store, and verify it by replay
+    /// Restore a backup or export into a store that is not there yet, and verify it by replay
     Restore(RestoreArgs),
     /// Bearer tokens of the HTTP interface
     #[command(subcommand)]

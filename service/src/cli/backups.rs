@@ -1,24 +1,19 @@
-//! Backup, export and restore.
+//! Backup and export, and the check of what they wrote.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use bishui_infra::attachments::Attachments;
-use bishui_infra::backup::{self, BackupError, PART_BYTES, Reader, Restored, Until, Writer, Written};
-use bishui_infra::event_log::sled::SledLog;
-use bishui_infra::event_log::{EventLog, EventRef, LogError};
+use bishui_infra::backup::{self, BackupError, Lost, PART_BYTES, Proof, Reader, Restored, Writer, Written};
+use bishui_infra::event_log::{EventRef, LogError};
 use serde_json::json;
 
 use super::args::Cli;
+use super::exit;
 use super::output::Output;
 use super::session::{Remote, Session};
-use super::{exit, offline, questions};
-use crate::config::{Config, STORE_DIR};
+use crate::audit::PROOF_DIR;
+use crate::config::Config;
 use crate::error::OfficeError;
-use crate::replay::Replayed;
-use crate::restored;
 
 /// What is written.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +33,9 @@ impl From<BackupError> for OfficeError {
             | BackupError::Newer { .. }
             | BackupError::Damaged { .. }
             | BackupError::OtherLog { .. }
+            | BackupError::Refuted { .. }
+            | BackupError::Beyond { .. }
+            | BackupError::OtherCheckpoints { .. }
             | BackupError::NotEmpty { .. }
             | BackupError::TooShort { .. } => Self::Input { what: error.to_string() },
             BackupError::Busy { .. } => LogError::Unavailable { what: error.to_string(), source: None }.into(),
@@ -49,118 +47,144 @@ impl From<BackupError> for OfficeError {
     }
 }
 
-fn unavailable(path: &Path, source: std::io::Error) -> OfficeError {
+/// Why a command on a backup was not carried out.
+pub(super) enum Failure {
+    /// For a reason that lies in the backup.
+    Backup(BackupError),
+    /// For another one.
+    Office(OfficeError),
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        Self::Backup(error)
+    }
+}
+
+impl From<OfficeError> for Failure {
+    fn from(error: OfficeError) -> Self {
+        Self::Office(error)
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        Self::Office(error.into())
+    }
+}
+
+/// The end of a command; a backup that was compared and is not what it has to be is a difference.
+pub(super) fn told(outcome: Result<ExitCode, Failure>, output: &Output) -> Result<ExitCode, OfficeError> {
+    match outcome {
+        Ok(code) => Ok(code),
+        Err(Failure::Office(error)) => Err(error),
+        Err(Failure::Backup(error)) => {
+            let is_difference = match &error {
+                BackupError::Damaged { .. }
+                | BackupError::OtherLog { .. }
+                | BackupError::Refuted { .. }
+                | BackupError::Beyond { .. }
+                | BackupError::OtherCheckpoints { .. } => true,
+                BackupError::NoBackup { .. }
+                | BackupError::Occupied { .. }
+                | BackupError::Exists { .. }
+                | BackupError::Busy { .. }
+                | BackupError::Newer { .. }
+                | BackupError::NotEmpty { .. }
+                | BackupError::TooShort { .. }
+                | BackupError::File { .. }
+                | BackupError::Attachment(_)
+                | BackupError::Codec(_)
+                | BackupError::Log(_) => false,
+            };
+            if !is_difference {
+                return Err(error.into());
+            }
+            output.error(&error.into());
+            Ok(ExitCode::from(exit::DIFFERENCE))
+        }
+    }
+}
+
+/// Shows the attachments that are lost.
+pub(super) fn show_lost(output: &Output, lost: &[Lost]) {
+    if !lost.is_empty() {
+        output.line(format_args!("{} attachments are lost:", lost.len()));
+    }
+    for lost in lost {
+        output.line(format_args!("{lost} ({})", lost.sha256));
+    }
+}
+
+pub(super) fn unavailable(path: &Path, source: std::io::Error) -> OfficeError {
     LogError::Unavailable { what: path.display().to_string(), source: Some(Box::new(source)) }.into()
 }
 
 /// Writes a backup or an export, of the store or through the service that has it.
 pub(super) async fn write(cli: &Cli, dir: &Path, kind: Kind, output: &Output) -> Result<ExitCode, OfficeError> {
-    let originals = Config::read(&cli.data, cli.config.as_deref())?.attachments(&cli.data);
+    told(try_to_write(cli, dir, kind, output).await, output)
+}
+
+async fn try_to_write(cli: &Cli, dir: &Path, kind: Kind, output: &Output) -> Result<ExitCode, Failure> {
+    let config = Config::read(&cli.data, cli.config.as_deref())?;
+    let originals = config.attachments(&cli.data);
     let session = Session::open(cli).await?;
-    let writer = match kind {
-        Kind::Backup => Writer::open(dir, originals, PART_BYTES),
-        Kind::Export => Writer::create(dir, originals, PART_BYTES),
+    let mut writer = match kind {
+        Kind::Backup => Writer::open(dir, originals, PART_BYTES)?,
+        Kind::Export => Writer::create(dir, originals, PART_BYTES)?,
     };
+    // Checkpoints that cannot be read are no reason to keep no events.
+    let proof = Proof::of(&cli.data.join(PROOF_DIR), config.signing_key.as_deref());
+    let unread = proof.map(|proof| proof.into_iter().for_each(|proof| writer.keep_proof(proof))).err();
     let waiting = output.spinner("writing events");
-    let written = match (writer, &session) {
-        (Err(error), _) => Err(error.into()),
-        (Ok(writer), Session::Local(local)) => {
-            backup::write(local.office.log().as_ref(), writer).await.map_err(OfficeError::from)
-        }
-        (Ok(writer), Session::Remote(remote)) => write_remote(remote, writer),
+    let written = match &session {
+        Session::Local(local) => backup::write(local.office.log().as_ref(), writer).await.map_err(Failure::from),
+        Session::Remote(remote) => write_remote(remote, writer),
     };
     waiting.finish_and_clear();
-    let Written { events, events_added, parts_added, attachments, root } = written?;
+    let Written { events, events_added, parts_added, attachments, lost, root } = written?;
     let done = json!({ "dir": dir, "events": events, "events_added": events_added, "parts_added": parts_added,
-        "attachments": attachments, "root": root });
+        "attachments": attachments, "lost": lost, "root": root });
     output.show(done, |output, _| {
         output.line(format_args!(
             "{events_added} events added in {parts_added} parts, {attachments} attachments; {} has {events} events\n\
              root of the log up to there: {root}",
             dir.display()
         ));
+        show_lost(output, &lost);
     });
-    Ok(ExitCode::SUCCESS)
+    match unread {
+        Some(error) => Err(OfficeError::from(error).into()),
+        None if lost.is_empty() => Ok(ExitCode::SUCCESS),
+        None => Ok(ExitCode::from(exit::DIFFERENCE)),
+    }
 }
 
 /// Writes what the running service tells, up to its head of this moment.
-fn write_remote(remote: &Remote, mut writer: Writer) -> Result<Written, OfficeError> {
+fn write_remote(remote: &Remote, mut writer: Writer) -> Result<Written, Failure> {
     let mut lines = remote.events(writer.reads_after())?;
     while let Some(line) = lines.next_line()? {
         writer.take(&EventRef::from(&line.event))?;
     }
-    Ok(writer.finish()?)
+    Ok(writer.finish(lines.head())?)
 }
 
 /// Checks a backup without restoring it.
 pub(super) fn verify(dir: &Path, output: &Output) -> Result<ExitCode, OfficeError> {
+    told(try_to_verify(dir, output), output)
+}
+
+fn try_to_verify(dir: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let waiting = output.spinner("reading the whole backup");
     let verified = Reader::open(dir).and_then(backup::verify);
     waiting.finish_and_clear();
-    let Restored { events, attachments, root } = verified?;
-    let done = json!({ "sound": true, "events": events, "attachments": attachments, "root": root });
+    let Restored { events, attachments, lost, root } = verified?;
+    let sound = lost.is_empty();
+    let done = json!({ "sound": sound, "events": events, "attachments": attachments, "lost": lost, "root": root });
     output.show(done, |output, _| {
-        output.line(format_args!("the backup is sound: {events} events, {attachments} attachments, root {root}"));
+        let state = if sound { "sound" } else { "not whole" };
+        output.line(format_args!("the backup is {state}: {events} events, {attachments} attachments, root {root}"));
+        show_lost(output, &lost);
     });
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Restores a backup into a data directory without a store. The store stands in a directory of another name until it is
-/// whole and verified.
-pub(super) async fn restore(cli: &Cli, dir: &Path, until: Until, output: &Output) -> Result<ExitCode, OfficeError> {
-    let store = cli.data.join(STORE_DIR);
-    if store.exists() {
-        let what = format!("{} exists; restore into another data directory (`--data DIR`)", store.display());
-        return Err(OfficeError::Input { what });
-    }
-    let config = Config::read(&cli.data, cli.config.as_deref())?;
-    if cli.store.is_some() || config.store.is_some() {
-        let what = "a backup is restored into the embedded store of the data directory: leave the store out of options, \
-                    variables and settings, and move it with `bishui migrate-store` afterwards";
-        return Err(OfficeError::Input { what: what.to_owned() });
-    }
-    let reader = Reader::open(dir)?;
-    let attachments = config.attachments(&cli.data);
-    std::fs::create_dir_all(&cli.data).map_err(|error| unavailable(&cli.data, error))?;
-    let aside = tempfile::Builder::new().prefix("restoring-").tempdir_in(&cli.data);
-    let aside = aside.map_err(|error| unavailable(&cli.data, error))?;
-    let waiting = output.spinner("restoring events, and deriving every decision again");
-    let place = aside.path().join(STORE_DIR);
-    let restored = restore_at(place.clone(), reader, until, &attachments, &config).await;
-    waiting.finish_and_clear();
-    let (events_restored, replayed) = restored?;
-    offline::write_settings(&cli.data)?;
-    // `rename` would take the place of an empty directory that was made meanwhile, never of a store.
-    std::fs::rename(&place, &store).map_err(|error| unavailable(&store, error))?;
-    File::open(&cli.data).and_then(|dir| dir.sync_all()).map_err(|error| unavailable(&cli.data, error))?;
-    let Restored { events, attachments, root } = &events_restored;
-    let replay = serde_json::to_value(&replayed).expect("a replay holds only texts and numbers");
-    let done =
-        json!({ "data": cli.data, "events": events, "attachments": attachments, "root": root, "replay": replay });
-    output.show(&done, |output, _| {
-        output
-            .line(format_args!("{events} events and {attachments} attachments are restored into {}", store.display()));
-        output.line(format_args!("root of the log: {root}"));
-        questions::show_replay(output, &replay);
-    });
-    Ok(if replayed.differing == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::DIFFERENCE) })
-}
-
-/// Restores into a new store at `place`, reads the store from end to end, and derives every decision again.
-async fn restore_at(
-    place: PathBuf,
-    reader: Reader,
-    until: Until,
-    attachments: &Attachments,
-    config: &Config,
-) -> Result<(Restored, Replayed), OfficeError> {
-    let stopped = |error: tokio::task::JoinError| LogError::Unavailable { what: error.to_string(), source: None };
-    let log = tokio::task::spawn_blocking(move || SledLog::open(place)).await.map_err(stopped)??;
-    let restored = backup::restore(reader, until, &log, attachments).await?;
-    let checked = log.clone();
-    tokio::task::spawn_blocking(move || checked.verify()).await.map_err(stopped)??;
-    let log: Arc<dyn EventLog> = Arc::new(log);
-    let replayed = restored::take_up(Arc::clone(&log), config.work_calendar()?).await?;
-    tokio::task::spawn_blocking(move || drop(log)).await.map_err(stopped)?;
-    Ok((restored, replayed))
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(exit::DIFFERENCE) })
 }

@@ -6,15 +6,15 @@ use super::args::MigrateStoreArgs;
 use super::output::Output;
 use crate::error::OfficeError;
 use crate::migrate::migrate;
+use crate::store::Unfinished;
 
 /// Moves the log, and prints what both stores hold then.
 pub(super) async fn run(args: &MigrateStoreArgs, output: &Output) -> Result<ExitCode, OfficeError> {
     let from = args.from.open().await?;
-    args.to.make().await?;
-    let to = args.to.open().await?;
+    let target = Unfinished::to_move(&args.to).await?;
     let waiting = output.spinner("comparing what is in both stores");
     let progress = |position| waiting.set_message(format!("{position} events are in {}", args.to));
-    let moved = migrate(&*from.log(), &*to.log(), &progress).await;
+    let moved = migrate(&*from.log(), target, &progress).await;
     waiting.finish_and_clear();
     output.show(&moved?, |output, moved| {
         let before = moved.found;

@@ -258,6 +258,11 @@ pub(super) struct RemoteEvents {
 }
 
 impl RemoteEvents {
+    /// Where they end.
+    pub(super) fn head(&self) -> Position {
+        self.head
+    }
+
     /// The next line; none at the head.
     pub(super) fn next_line(&mut self) -> Result<Option<Line>, OfficeError> {
         let mut bytes = Vec::new();

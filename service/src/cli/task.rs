@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bishui_domain::money::Fen;
 use bishui_domain::sha256::Sha256;
 use bishui_domain::standard::Target;
-use bishui_infra::backup;
+use bishui_infra::backup::{self, Loss};
 use bishui_infra::event_log::Position;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use super::args::{
 };
 use super::backups::Kind;
 use super::output::Output;
-use super::{consumers, explanation, lists, standing};
+use super::{consumers, explanation, lists, restore, standing};
 use crate::act::Act;
 use crate::error::OfficeError;
 use crate::query::{Query, Until};
@@ -49,7 +49,7 @@ pub(super) enum Task<'a> {
     /// Check a backup.
     VerifyBackup(&'a Path),
     /// Restore a backup.
-    Restore(&'a Path, backup::Until),
+    Restore(restore::Asked<'a>),
     /// Write an attachment to a file.
     Attachment(Sha256, &'a Path),
     /// Make, list or revoke tokens.
@@ -123,9 +123,11 @@ pub(super) fn of(command: &Command) -> Result<Task<'_>, OfficeError> {
         Command::Bench(command) => Task::Bench(command),
         Command::Backup(args) => backup(args)?,
         Command::Export { dir } => Task::WriteBackup(dir, Kind::Export),
-        Command::Restore(RestoreArgs { dir, until }) => {
+        Command::Restore(RestoreArgs { dir, until, accept_loss }) => {
             let until = until.as_deref().map(parse_until).transpose()?;
-            Task::Restore(dir, until.map_or(backup::Until::End, Until::of_backup))
+            let until = until.map_or(backup::Until::End, Until::of_backup);
+            let loss = if *accept_loss { Loss::Accepted } else { Loss::Refused };
+            Task::Restore(restore::Asked { dir, until, loss })
         }
         Command::Token(command) => Task::Token(command),
         Command::Drill { scenario } => Task::Drill(scenario),

@@ -111,7 +111,7 @@ fn be_killed(dir: &Path) {
         })
         .await
         .unwrap();
-        writer.finish().unwrap();
+        writer.finish(head).unwrap();
     });
 }
 

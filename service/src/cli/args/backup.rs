@@ -30,4 +30,7 @@ pub(in crate::cli) struct RestoreArgs {
     /// Only up to a position or an instant: the last whole batch at or before it
     #[arg(long, value_name = "POSITION|TIME")]
     pub(in crate::cli) until: Option<String>,
+    /// Restore the rest where attachments are missing from the backup or damaged in it, and name them
+    #[arg(long)]
+    pub(in crate::cli) accept_loss: bool,
 }
