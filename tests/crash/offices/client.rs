@@ -117,7 +117,9 @@ impl Client {
             return None;
         }
         assert_eq!(status, StatusCode::OK, "{path}: {text}");
-        Some(serde_json::from_str(&text).unwrap())
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        // A receipt that came before all had followed may lack the act's events; a repetition has them.
+        (answer["followed"] != false).then_some(answer)
     }
 
     /// A random node of those that run.
