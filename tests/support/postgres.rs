@@ -63,12 +63,22 @@ impl Cluster {
     /// A standby of this cluster, streaming from it under the name `standby`.
     #[must_use]
     pub fn standby(&self) -> Self {
-        let mut standby = Self::empty();
-        let data = standby.directory.path().join("data");
-        let primary = format!("host=127.0.0.1 port={} user=bishui application_name=standby", self.port);
-        run(program("pg_basebackup").args(["-R", "-X", "stream", "-c", "fast", "-d", &primary, "-D"]).arg(&data));
-        standby.start_to("keep");
+        let mut standby = Self::without_server();
+        standby.follow(self);
         standby
+    }
+
+    /// Makes this cluster, whose server does not run, a standby of `primary` in place of all it held.
+    pub fn follow(&mut self, primary: &Self) {
+        let data = self.directory.path().join("data");
+        if data.exists() {
+            std::fs::remove_dir_all(&data).expect("the files of a server that does not run");
+        }
+        let primary = format!("host=127.0.0.1 port={} user=bishui application_name=standby", primary.port);
+        run(program("pg_basebackup")
+            .args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-d", &primary, "-D"])
+            .arg(&data));
+        self.start_to("keep");
     }
 
     /// Makes every commit here wait for the standby, and waits until the standby is in step.
@@ -97,7 +107,8 @@ impl Cluster {
         tokio::time::timeout(Duration::from_mins(2), waiting).await.expect("a commit waits for the standby")
     }
 
-    fn empty() -> Self {
+    /// A cluster with a port and nothing else, to be made a standby.
+    pub fn without_server() -> Self {
         let directory = tempfile::Builder::new().prefix("bishui-postgres-").tempdir().expect("a temporary directory");
         if let Some((user, group)) = other_user() {
             std::os::unix::fs::chown(directory.path(), Some(user), Some(group)).expect("root may give files away");
@@ -106,7 +117,7 @@ impl Cluster {
     }
 
     fn initialised() -> Self {
-        let cluster = Self::empty();
+        let cluster = Self::without_server();
         let data = cluster.directory.path().join("data");
         let fixed = ["-U", "bishui", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"];
         run(program("initdb").args(fixed).arg(data));

@@ -1,4 +1,4 @@
-//! What must hold of the log and of the mail server, whatever was killed on the way.
+//! What must hold of the log and of the mail server, whatever failed on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,10 +30,9 @@ pub(crate) fn register(events: &[Recorded]) -> Register {
     register
 }
 
-/// Whether every message is taken over, or its outcome is known to be unknown.
-pub(crate) fn mail_is_settled(register: &Register) -> bool {
-    let mut states = register.mail.values().flat_map(|mail| &mail.recipients);
-    states.all(|(_, state)| is_settled(state))
+/// How many messages are neither taken over nor known to be of unknown outcome, for a recipient at least.
+pub(crate) fn unsettled(register: &Register) -> usize {
+    register.mail.values().filter(|mail| !mail.recipients.iter().all(|(_, state)| is_settled(state))).count()
 }
 
 /// The recipients of whom nobody knows whether their message arrived, each with its mail.

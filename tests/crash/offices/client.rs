@@ -1,10 +1,12 @@
 //! People at work: acts with idempotency keys at random nodes, repeated elsewhere while nobody has answered.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
+use bishui::http::ServiceFile;
 use bishui_domain::ids::MailId;
 use bishui_tests::dice::Dice;
 use serde_json::{Value, json};
@@ -16,12 +18,15 @@ use crate::fleet::Addresses;
 pub(crate) const ACTOR: &str = "officer";
 /// Counties of the plan; each has two addresses.
 pub(crate) const COUNTIES: u64 = 8;
-/// Longest wait for one answer. A node waits ten seconds for another that has to follow its act through.
-const ANSWERED: Duration = Duration::from_secs(20);
+/// Longest wait for one answer. A node waits ten seconds for another that has to follow its act through; one that is
+/// stopped or cut off does not answer.
+const ANSWERED: Duration = Duration::from_secs(12);
 /// Longest time until an act is answered, wherever it is asked for.
 const ACKNOWLEDGED: Duration = Duration::from_mins(2);
 /// Pause before an act that was not answered is asked for again.
 const AGAIN: Duration = Duration::from_millis(50);
+/// For how long a node that did not answer at all is left alone; there are always others.
+const LEFT_ALONE: Duration = Duration::from_secs(20);
 
 /// An act that was answered, and where its events stand.
 #[derive(Debug, Clone)]
@@ -46,13 +51,16 @@ pub(crate) struct Client {
     agent: ureq::Agent,
     dice: Dice,
     book: Arc<Book>,
+    /// The node that did not answer, and when.
+    silent: Option<(SocketAddr, Instant)>,
 }
 
 impl Client {
     pub(crate) fn new(addresses: &Addresses, book: &Arc<Book>, seed: u64) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWERED));
         let agent = config.build().new_agent();
-        Self { addresses: Arc::clone(addresses), agent, dice: Dice::new(seed), book: Arc::clone(book) }
+        let (addresses, book) = (Arc::clone(addresses), Arc::clone(book));
+        Self { addresses, agent, dice: Dice::new(seed), book, silent: None }
     }
 
     /// Carries an act out; gives the position from which its effects are seen.
@@ -91,22 +99,36 @@ impl Client {
         request: impl Fn(String) -> ureq::http::Result<Request<String>>,
         path: &str,
     ) -> Option<Value> {
-        let running: Vec<_> = self.addresses.lock().unwrap().iter().flatten().cloned().collect();
-        let chosen = usize::try_from(self.dice.below(u64::try_from(running.len()).unwrap().max(1))).unwrap();
-        let node = running.get(chosen)?;
+        let node = self.node()?;
         let mut request = request(format!("http://{}{path}", node.address)).unwrap();
         let headers = request.headers_mut();
         headers.insert("authorization", format!("Bearer {}", node.token).parse().unwrap());
         headers.insert("x-bishui-actor", ACTOR.parse().unwrap());
         // A node that is killed breaks off at any byte.
-        let mut answer = self.agent.run(request).ok()?;
-        let status = answer.status();
-        let text = answer.body_mut().read_to_string().ok()?;
+        let answer = self.agent.run(request).and_then(|mut answer| {
+            let text = answer.body_mut().read_to_string()?;
+            Ok((answer.status(), text))
+        });
+        let Ok((status, text)) = answer else {
+            self.silent = Some((node.address, Instant::now()));
+            return None;
+        };
         if status == StatusCode::SERVICE_UNAVAILABLE {
             return None;
         }
         assert_eq!(status, StatusCode::OK, "{path}: {text}");
-        Some(serde_json::from_str(&text).unwrap())
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        // A receipt that came before all had followed may lack the act's events; a repetition has them.
+        (answer["followed"] != false).then_some(answer)
+    }
+
+    /// A random node of those that run.
+    fn node(&mut self) -> Option<ServiceFile> {
+        let silent = self.silent.filter(|(_, since)| since.elapsed() < LEFT_ALONE).map(|(address, _)| address);
+        let running: Vec<_> = self.addresses.lock().unwrap().iter().flatten().cloned().collect();
+        let others: Vec<_> = running.into_iter().filter(|node| Some(node.address) != silent).collect();
+        let chosen = self.dice.below(u64::try_from(others.len()).unwrap().max(1));
+        others.into_iter().nth(usize::try_from(chosen).unwrap())
     }
 
     /// Adopts the plan.

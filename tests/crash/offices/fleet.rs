@@ -1,4 +1,4 @@
-//! The nodes as processes, and which of them has which work.
+//! The nodes as processes, each with its own ways to the servers of the database, and which of them has which work.
 
 use std::env;
 use std::process::{Child, Command, Stdio};
@@ -7,10 +7,12 @@ use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use bishui::http::ServiceFile;
+use bishui_tests::proxy::Proxy;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::node;
+use crate::fault::Gone;
+use crate::{node, servers};
 
 /// Nodes at once.
 pub(crate) const NODES: usize = 3;
@@ -18,7 +20,7 @@ pub(crate) const NODES: usize = 3;
 const WORK: [&str; 3] = ["processes", "mail", "deadlines"];
 /// Pause between two looks at what is waited for.
 const LOOK: Duration = Duration::from_millis(20);
-/// Longest time that a node may take to start.
+/// Longest time that a node may take to start, or to work again after what has failed.
 const STARTS: Duration = Duration::from_mins(1);
 /// What the clocks show when the first node starts: all months of 2020 are over.
 const BEGIN: &str = "2021-02-01T09:00:00+08:00";
@@ -28,25 +30,40 @@ pub(crate) type Addresses = Arc<Mutex<Vec<Option<ServiceFile>>>>;
 
 /// What all nodes of a fleet share.
 pub(crate) struct Common {
-    pub(crate) store: String,
+    pub(crate) database: String,
+    /// Of the servers of the database.
+    pub(crate) ports: [u16; 2],
     pub(crate) mail_port: u16,
     /// Whether attempts that were cut short are made again, as a control.
     pub(crate) careless: bool,
+}
+
+/// A node.
+struct Node {
+    directory: TempDir,
+    /// To the servers of the database.
+    proxies: [Proxy; 2],
+    child: Option<Child>,
 }
 
 /// The nodes.
 pub(crate) struct Fleet {
     common: Common,
     begun: Instant,
-    nodes: Vec<(TempDir, Option<Child>)>,
+    nodes: Vec<Node>,
     pub(crate) addresses: Addresses,
     agent: ureq::Agent,
 }
 
 impl Fleet {
     /// Starts all nodes.
-    pub(crate) fn start(common: Common) -> Self {
-        let nodes = (0..NODES).map(|_| (tempfile::tempdir().unwrap(), None)).collect();
+    pub(crate) async fn start(common: Common) -> Self {
+        let mut nodes = Vec::new();
+        for _ in 0..NODES {
+            let [first, second] = common.ports;
+            let proxies = [Proxy::start(first).await, Proxy::start(second).await];
+            nodes.push(Node { directory: tempfile::tempdir().unwrap(), proxies, child: None });
+        }
         let addresses = Arc::new(Mutex::new(vec![None; NODES]));
         let agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(5))).build().new_agent();
         let mut fleet = Self { common, begun: Instant::now(), nodes, addresses, agent };
@@ -55,12 +72,13 @@ impl Fleet {
     }
 
     /// Starts a node that does not run, and waits until it answers.
-    pub(crate) fn start_node(&mut self, number: usize) {
-        let (directory, child) = &mut self.nodes[number];
+    fn start_node(&mut self, number: usize) {
+        let Node { directory, proxies, child } = &mut self.nodes[number];
+        let store = servers::address(&self.common.database, [proxies[0].port(), proxies[1].port()]);
         let passed = self.begun.elapsed();
         let time = BEGIN.parse::<Timestamp>().unwrap() + passed;
         let mut command = Command::new(env::current_exe().unwrap());
-        command.env(node::DIRECTORY, directory.path()).env(node::STORE, &self.common.store);
+        command.env(node::DIRECTORY, directory.path()).env(node::STORE, store);
         command.env(node::TIME, time.to_string()).env(node::PORT, self.common.mail_port.to_string());
         command.env(node::RETRIES_UNKNOWN, if self.common.careless { "yes" } else { "no" });
         let started = child.insert(command.stdin(Stdio::piped()).spawn().unwrap());
@@ -72,37 +90,69 @@ impl Fleet {
         self.addresses.lock().unwrap()[number] = Some(service);
     }
 
-    /// Kills a node.
-    pub(crate) fn kill(&mut self, number: usize) {
-        if let Some(mut child) = self.nodes[number].1.take() {
+    /// Has a node go.
+    pub(crate) fn take_away(&mut self, number: usize, gone: Gone) {
+        match gone {
+            Gone::Killed => self.kill(number),
+            Gone::CutOff => self.nodes[number].proxies.iter().for_each(Proxy::partition),
+            Gone::Stopped => self.signal(number, "STOP"),
+        }
+    }
+
+    /// Has a node come back.
+    pub(crate) fn bring_back(&mut self, number: usize, gone: Gone) {
+        match gone {
+            Gone::Killed => self.start_node(number),
+            Gone::CutOff => self.nodes[number].proxies.iter().for_each(Proxy::heal),
+            Gone::Stopped => self.signal(number, "CONT"),
+        }
+    }
+
+    fn kill(&mut self, number: usize) {
+        if let Some(mut child) = self.nodes[number].child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
         self.addresses.lock().unwrap()[number] = None;
     }
 
-    /// The node that has `work`, as it says itself.
-    fn holder(&self, work: &str) -> Option<usize> {
+    fn signal(&self, number: usize, signal: &str) {
+        let id = self.nodes[number].child.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+    }
+
+    /// The node that has `work`, as it says itself; `gone` is not asked.
+    fn holder(&self, work: &str, gone: Option<usize>) -> Option<usize> {
         let says = format!("bishui_lease_held{{work=\"{work}\"}} 1");
-        let addresses = self.addresses.lock().unwrap().clone();
-        addresses.iter().position(|file| {
-            let Some(file) = file else { return false };
-            let asked = self.agent.get(format!("http://{}/metrics", file.address)).call();
-            asked.is_ok_and(|mut answer| answer.body_mut().read_to_string().is_ok_and(|text| text.contains(&says)))
-        })
+        (0..NODES)
+            .filter(|number| Some(*number) != gone)
+            .find(|number| self.asked(*number, "/metrics").is_some_and(|text| text.contains(&says)))
+    }
+
+    /// What a node answers at `path`; none when it does not answer or fails.
+    fn asked(&self, number: usize, path: &str) -> Option<String> {
+        let address = self.addresses.lock().unwrap()[number].as_ref()?.address;
+        self.agent.get(format!("http://{address}{path}")).call().ok()?.body_mut().read_to_string().ok()
     }
 
     /// The node that has `work`, once there is one.
     pub(crate) fn worker(&self, work: &str) -> usize {
-        wait_for("a node has the work", STARTS, || self.holder(work))
+        wait_for("a node has the work", STARTS, || self.holder(work, None))
     }
 
-    /// Waits until nodes that run have all work; gives how long that was after `killed`.
-    pub(crate) fn all_work_is_taken(&self, killed: Instant) -> Duration {
+    /// Waits until nodes other than `gone` have all work; gives how long that was after `since`.
+    pub(crate) fn all_work_is_taken(&self, gone: usize, since: Instant) -> Duration {
         wait_for("the work is taken over", STARTS, || {
-            WORK.iter().all(|work| self.holder(work).is_some()).then_some(())
+            WORK.iter().all(|work| self.holder(work, Some(gone)).is_some()).then_some(())
         });
-        killed.elapsed()
+        since.elapsed()
+    }
+
+    /// Waits until all nodes are ready, with no background work that fails.
+    pub(crate) fn all_are_ready(&self) {
+        for number in 0..NODES {
+            wait_for("a node is ready", STARTS, || self.asked(number, "/readyz"));
+        }
     }
 }
 
