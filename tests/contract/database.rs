@@ -23,33 +23,6 @@ fn saying(number: u128, text: &str) -> Batch {
     writes(number, [StreamWrite { stream: stream("said"), expected: Expected::Any, events }])
 }
 
-#[tokio::test]
-async fn a_reopened_log_goes_on_where_it_was() {
-    let address = Cluster::shared().database().await;
-    let (county, large) = (stream("高唐"), stream("large\0"));
-    let batch = keyed(writes(1, [write(&county, at(0), 2)]), "键\0", 1);
-    let (first, events) = {
-        let log = open(&address).await;
-        let first = log.append(batch.clone()).await.unwrap();
-        let events = vec![event("水".repeat(300 * 1_024))];
-        log.append(writes(2, [StreamWrite { stream: large.clone(), expected: at(0), events }])).await.unwrap();
-        log.move_checkpoint("台账", Position(0), Position(2)).await.unwrap();
-        (first, log.read_all(Position(0), 10).await.unwrap())
-    };
-    let log = open(&address).await;
-    assert_eq!(log.verify().await.unwrap(), Position(3));
-    assert_eq!(log.head().await.unwrap(), Position(3));
-    assert_eq!(*log.watch().borrow(), Position(3));
-    assert_eq!(log.read_all(Position(0), 10).await.unwrap(), events);
-    assert_eq!(log.checkpoint("台账").await.unwrap(), Position(2));
-    assert_eq!(log.append(batch).await.unwrap(), Appended { duplicate: true, ..first });
-    let stale = log.append(writes(3, [write(&county, at(0), 1)])).await;
-    assert!(matches!(stale, Err(LogError::Conflict { .. })), "{stale:?}");
-    log.append(writes(3, [write(&county, at(2), 1)])).await.unwrap();
-    assert_eq!(versions(&log, &county).await, [1, 2, 3]);
-    assert_eq!(versions(&log, &large).await, [1]);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_on_one_database_share_one_order() {
     let address = Cluster::shared().database().await;
