@@ -8,6 +8,7 @@ mod do_nothing;
 mod embedded;
 mod face;
 mod fixture;
+mod held;
 mod overlay;
 mod suite;
 
