@@ -1,9 +1,12 @@
 //! Bounds: the largest thing allowed is taken, one more is refused and leaves nothing.
 
+use std::time::Duration;
+
 use bishui_infra::event_log::{
     BATCH_EVENTS_MAX, Batch, EventLog, Expected, LogError, NAME_BYTES_MAX, NewEvent, PAYLOAD_BYTES_MAX, Position,
     StreamId, StreamWrite,
 };
+use uuid::Uuid;
 
 use crate::Fixture;
 use crate::build::{at, event, keyed, positions, stream, versions, write, writes};
@@ -54,6 +57,10 @@ pub(crate) async fn names_above_the_bound_are_refused(fixture: &dyn Fixture) {
     assert_too_large(&*log, name, "the stream name", NAME_BYTES_MAX).await;
     let moved = log.move_checkpoint(&longer, Position(0), Position(1)).await;
     assert!(matches!(moved, Err(LogError::TooLarge { limit: NAME_BYTES_MAX, .. })), "{moved:?}");
+    let time = Duration::from_mins(1);
+    assert!(log.take_lease(&longest, Uuid::from_u128(1), time).await.unwrap().is_some());
+    let taken = log.take_lease(&longer, Uuid::from_u128(1), time).await;
+    assert!(matches!(taken, Err(LogError::TooLarge { what: "the lease's name", limit: NAME_BYTES_MAX })), "{taken:?}");
 }
 
 pub(crate) async fn a_batch_above_the_bound_is_refused(fixture: &dyn Fixture) {
