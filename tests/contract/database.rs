@@ -15,6 +15,7 @@ use crate::build::{at, event, keyed, positions, stream, versions, write, writes}
 mod damage;
 mod doubt;
 mod standby;
+mod tls;
 
 async fn open(address: &str) -> PostgresLog {
     PostgresLog::open(&parsed(address)).await.unwrap()

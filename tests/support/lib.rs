@@ -1,6 +1,7 @@
 //! What several tests of the whole system share.
 
 pub mod asked;
+pub mod certificates;
 pub mod child;
 pub mod copied_log;
 pub mod dice;
