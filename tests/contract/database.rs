@@ -1,6 +1,11 @@
 //! What only the log on PostgreSQL promises: several nodes on one database, the truth about a commit whose answer was
 //! lost, and that a database that comes back is used again.
 
+mod damage;
+mod doubt;
+mod standby;
+mod tls;
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -12,17 +17,12 @@ use uuid::Uuid;
 
 use crate::build::{at, event, keyed, positions, stream, versions, write, writes};
 
-mod damage;
-mod doubt;
-mod standby;
-mod tls;
-
-async fn open(address: &str) -> PostgresLog {
+pub(crate) async fn open(address: &str) -> PostgresLog {
     PostgresLog::open(&parsed(address)).await.unwrap()
 }
 
 /// A batch with one event that says `text`.
-fn saying(number: u128, text: &str) -> Batch {
+pub(crate) fn saying(number: u128, text: &str) -> Batch {
     let events = vec![event(format!("{{\"text\":\"{text}\"}}"))];
     writes(number, [StreamWrite { stream: stream("said"), expected: Expected::Any, events }])
 }
