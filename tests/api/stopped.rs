@@ -54,6 +54,11 @@ fn approval() -> NewEvent {
     codec::encode(&Event::from(NoticeEvent::NoticeApproved { number }))
 }
 
+/// An event of a kind that nobody knows.
+fn nonsense() -> NewEvent {
+    NewEvent { kind: "mail.nonsense".to_owned(), schema: 1, payload: "{}".to_owned() }
+}
+
 fn incidents(town: &Town) -> Value {
     town.get(&town.token(Role::Auditor), "/api/v1/incidents").ok()
 }
@@ -66,6 +71,14 @@ fn incident(town: &Town) -> Value {
 fn skip(town: &Town, consumer: &str, position: u64, reason: &str) -> crate::town::Reply {
     let order = json!({"position": position, "reason": reason});
     town.post(&town.token(Role::Administrator), &format!("/api/v1/incidents/{consumer}/skip"), &order)
+}
+
+/// A number of the metrics.
+fn number(town: &Town, name: &str) -> u64 {
+    let numbers = town.send("GET", "/metrics", &[], "").body;
+    let value =
+        numbers.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}: {numbers}"));
+    value.trim().parse().unwrap()
 }
 
 #[test]
@@ -94,6 +107,7 @@ fn one_consumer_stops_visibly_and_the_others_go_on() {
     assert_eq!((&ready["ready"], &ready["stopped"]), (&json!(true), &json!({"dispatch": "unknown_notice"})));
     assert_eq!((&ready["lag"]["escalation"], &ready["lag"]["register"]), (&json!(0), &json!(0)));
     assert!(ready["lag"]["dispatch"].as_u64().unwrap() > 0);
+    assert!(number(&town, "bishui_consumer_lag_events{consumer=\"dispatch\"}") > 0);
     let numbers = town.send("GET", "/metrics", &[], "").body;
     for line in [
         "bishui_consumer_stopped{consumer=\"dispatch\"} 1",
@@ -105,6 +119,22 @@ fn one_consumer_stops_visibly_and_the_others_go_on() {
     ] {
         assert!(numbers.contains(line), "`{line}` is missing: {numbers}");
     }
+}
+
+#[test]
+fn a_register_that_stops_is_shown_with_what_it_lacks() {
+    const LAG: &str = "bishui_projection_lag_events{projection=\"register\"}";
+    let log = MemoryLog::new();
+    let town = Town::on(Arc::new(log.clone()));
+    town.judge();
+    assert_eq!(number(&town, LAG), 0);
+    let position = record(&log, StreamId::new("mail", NoticeId::derived(Uuid::from_u128(5), "mail")), nonsense());
+    let has_stopped = || incidents(&town).as_array().unwrap().iter().any(|incident| incident["consumer"] == "register");
+    eventually(|| has_stopped().then_some(()));
+    assert_eq!(number(&town, "bishui_projection_stopped{projection=\"register\"}"), 1);
+    assert!(number(&town, LAG) > 0);
+    skip(&town, "register", position, "误录").ok();
+    eventually(|| (number(&town, LAG) == 0).then_some(()));
 }
 
 #[test]
@@ -215,8 +245,7 @@ async fn a_message_that_cannot_be_read_back_does_not_hold_up_the_others() {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
     let office = with_mail(Arc::clone(&log)).await;
     let mail = office.register().mails[0].0;
-    let nonsense = NewEvent { kind: "mail.nonsense".to_owned(), schema: 1, payload: "{}".to_owned() };
-    let batch = batch(StreamId::new("mail", mail), nonsense);
+    let batch = batch(StreamId::new("mail", mail), nonsense());
     let position = log.append(batch).await.unwrap().last;
     office.follow_through().await.unwrap();
     let stopped: Vec<_> = office.incidents().await.unwrap().into_iter().map(|incident| incident.consumer).collect();

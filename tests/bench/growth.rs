@@ -1,9 +1,11 @@
-//! Growth: what importing, publishing and replaying the months of a plan of many sections takes, at growing sizes.
+//! Growth: what the months of a plan of many sections take, from importing to the settlement and the replay, at growing
+//! sizes.
 //!
 //! A program to look at, not a test: `cargo run --release -p bishui-tests --bin growth [-- SECTIONS…]`. Each size has a
 //! process and an own store in a temporary directory; one line a step of it gives the time, the memory held after it and
 //! the most that was held so far. Linear growth shows as a time for each section that stays, and as an exponent of one.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -15,6 +17,9 @@ use bishui::delivery;
 use bishui::drill::MAIL_FROM;
 use bishui::office::{Office, Request, Settings};
 use bishui::replay::replay;
+use bishui_domain::escalation::accountability_proposal::ProposalStatus;
+use bishui_domain::ids::CountyId;
+use bishui_domain::money::Fen;
 use bishui_domain::plan::Plan;
 use bishui_domain::plan::rules::Approval;
 use bishui_infra::calendar;
@@ -31,8 +36,23 @@ const SIZES: [usize; 7] = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 100_000];
 const ALONE: &str = "--alone";
 /// Sections of a county: about as many as a county of a large municipality has.
 const SECTIONS_PER_COUNTY: usize = 36;
-/// Every so many sections miss their target, in both months: warning, charge and interview.
+/// Every so many sections miss their target, in every month: warnings, charges, interviews and a proposal.
 const UNMET_EVERY: usize = 7;
+/// In every so many counties none does: they are rewarded.
+const MET_EVERY: usize = 10;
+/// The year of the plan.
+const YEAR: i16 = 2020;
+/// The months that are published, with the day on which it is done. After each second one the county is interviewed.
+const MONTHS: [(&str, &str); 4] = [
+    ("2020-01", "2020-02-10T09:00:00+08:00"),
+    ("2020-02", "2020-03-10T09:00:00+08:00"),
+    ("2020-03", "2020-04-10T09:00:00+08:00"),
+    ("2020-04", "2020-05-10T09:00:00+08:00"),
+];
+/// When the year is settled.
+const YEAR_IS_OVER: &str = "2021-01-10T09:00:00+08:00";
+/// What a county pays of its charges.
+const PAID: Fen = Fen(40_000_000);
 /// A sample that meets class III in its 21 indicators, ammonia apart.
 const BEFORE_AMMONIA: &str = "7.88,8.44,3.32,11.3,2.1";
 const AFTER_AMMONIA: &str =
@@ -50,7 +70,7 @@ fn main() -> Result<(), Failure> {
         [] => SIZES.to_vec(),
         sizes => sizes.iter().map(|size| size.parse()).collect::<Result<_, _>>()?,
     };
-    println!("{:>8}  {:>12}  {:>8}  {:>8}  {:>8}", "sections", "step", "seconds", "MiB held", "MiB most");
+    println!("{:>8}  {:>14}  {:>8}  {:>8}  {:>8}", "sections", "step", "seconds", "MiB held", "MiB most");
     let (mut times, mut peaks) = (Vec::new(), Vec::new());
     for sections in sizes {
         let (time, peak) = apart(sections)?;
@@ -106,7 +126,7 @@ impl Steps {
 
     fn line(&self, step: &str, time: Duration) -> Result<(), Failure> {
         let (held, most) = (mebibytes("VmRSS:")?, mebibytes("VmHWM:")?);
-        println!("{:>8}  {step:>12}  {:>8.3}  {held:>8}  {most:>8}", self.sections, time.as_secs_f64());
+        println!("{:>8}  {step:>14}  {:>8.3}  {held:>8}  {most:>8}", self.sections, time.as_secs_f64());
         Ok(())
     }
 }
@@ -121,12 +141,23 @@ async fn measure(sections: usize) -> Result<(), Failure> {
     let mailer = SinkMailer::default();
     let steps = Steps { sections, start: Instant::now() };
     steps.take("adopt", perform(&office, Act::AdoptPlan { plan: Box::new(plan(sections)?) })).await?;
-    for (month, today) in [("2020-01", "2020-02-10T09:00:00+08:00"), ("2020-02", "2020-03-10T09:00:00+08:00")] {
+    for (number, (month, today)) in MONTHS.into_iter().enumerate() {
         clock.advance_to(today.parse()?);
         steps.take(&format!("import {month}"), perform(&office, readings(sections, month)?)).await?;
         steps.take(month, perform(&office, publication(month)?)).await?;
         steps.take(&format!("mail {month}"), deliver(&office, &mailer)).await?;
+        if number % 2 == 1 {
+            steps.take("interviews", for_each_missing(&office, sections, interview)).await?;
+        }
     }
+    steps.take("determine", for_each_missing(&office, sections, determination)).await?;
+    steps.take("mail proposals", deliver(&office, &mailer)).await?;
+    if !is_all_issued(&office, sections) {
+        return Err("not every proposal was issued".into());
+    }
+    steps.take("pay", for_each_missing(&office, sections, payment)).await?;
+    clock.advance_to(YEAR_IS_OVER.parse()?);
+    steps.take("settle", perform(&office, Act::Settle { year: YEAR, provincial_payable: PAID })).await?;
     drop(office);
     let replayed = async {
         let replayed = replay(&*log, |_| ()).await?;
@@ -139,6 +170,43 @@ async fn measure(sections: usize) -> Result<(), Failure> {
 async fn perform(office: &Office, act: Act) -> Result<(), Failure> {
     office.perform(&act, &Request::by("growth")).await?;
     Ok(())
+}
+
+/// Performs an act for every county of which a section misses its target.
+async fn for_each_missing(office: &Office, sections: usize, act: fn(CountyId) -> Act) -> Result<(), Failure> {
+    for county in missing(sections) {
+        perform(office, act(county.parse()?)).await?;
+    }
+    Ok(())
+}
+
+/// The counties of which a section misses its target.
+fn missing(sections: usize) -> BTreeSet<String> {
+    let county = |section| format!("c{}", section / SECTIONS_PER_COUNTY);
+    (0..sections).filter(|section| misses(*section)).map(county).collect()
+}
+
+fn misses(section: usize) -> bool {
+    section.is_multiple_of(UNMET_EVERY) && (section / SECTIONS_PER_COUNTY) % MET_EVERY != MET_EVERY - 1
+}
+
+fn interview(county: CountyId) -> Act {
+    Act::HoldInterview { county, on: None, attended: vec!["王主任".to_owned()] }
+}
+
+fn determination(county: CountyId) -> Act {
+    Act::DetermineImpact { county, year: YEAR, serious: true, basis: "考核结果".to_owned() }
+}
+
+fn payment(county: CountyId) -> Act {
+    Act::Pay { county, fen: PAID, year: None }
+}
+
+/// Whether the whole escalation was gone through: every county that misses its target has a proposal that was issued.
+fn is_all_issued(office: &Office, sections: usize) -> bool {
+    let register = office.register();
+    let proposals = register.counties.values().filter_map(|county| county.proposals.by_year.get(&YEAR));
+    proposals.filter(|proposal| proposal.status == ProposalStatus::Issued).count() == missing(sections).len()
 }
 
 async fn deliver(office: &Office, mailer: &SinkMailer) -> Result<(), Failure> {
@@ -154,7 +222,7 @@ fn plan(sections: usize) -> Result<Plan, Failure> {
     let mut text = String::from(
         "[plan]\nid = \"growth\"\nmunicipality = \"市\"\nyear = 2020\ntime_zone = \"Asia/Shanghai\"\n\
          government_emails = [\"office@city.example\"]\n[rules]\n\
-         bands = [{ sections_max = 3, fen = 50_000_000 }, { fen = 40_000_000 }]\n",
+         annual_months_min = 4\nbands = [{ sections_max = 3, fen = 50_000_000 }, { fen = 40_000_000 }]\n",
     );
     for county in 0..sections.div_ceil(SECTIONS_PER_COUNTY) {
         let kind = "kind = \"county\"";
@@ -174,7 +242,7 @@ fn readings(sections: usize, month: &str) -> Result<Act, Failure> {
         "section,time,source,ph,do,codmn,cod,bod5,nh3n,tp,cu,zn,f,se,as,hg,cd,cr6,pb,cn,phenol,oil,las,sulfide\n",
     );
     for section in 0..sections {
-        let ammonia = if section.is_multiple_of(UNMET_EVERY) { "2.400" } else { "0.400" };
+        let ammonia = if misses(section) { "2.400" } else { "0.400" };
         writeln!(csv, "s{section},{month}-07,municipal,{BEFORE_AMMONIA},{ammonia},{AFTER_AMMONIA}")?;
     }
     Ok(Act::Import { file: format!("{month}.csv"), csv: csv.into_bytes(), mapping: None })

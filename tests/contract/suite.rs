@@ -9,6 +9,7 @@ mod order;
 mod passes;
 mod reading;
 mod repeats;
+mod restart;
 
 pub(crate) use conflicts::*;
 pub(crate) use leases::*;
@@ -18,12 +19,13 @@ pub(crate) use order::*;
 pub(crate) use passes::*;
 pub(crate) use reading::*;
 pub(crate) use repeats::*;
+pub(crate) use restart::*;
 
 /// Hands the names of all rules to a macro, after an argument of its own.
 macro_rules! for_each_rule {
-    ($then:ident, [$($arg:ident)?]) => {
+    ($then:ident, [$arg:expr]) => {
         $then! {
-            [$($arg)?]
+            [$arg]
             positions_are_dense_in_commit_order_under_many_writers,
             one_of_many_writers_at_the_same_version_wins,
             versions_are_dense_within_each_stream,
@@ -66,6 +68,9 @@ macro_rules! for_each_rule {
             events_of_another_log_are_taken_over_as_they_are,
             events_that_do_not_follow_are_not_taken_over,
             a_batch_of_conditions_does_not_use_its_key,
+            a_reopened_log_goes_on_where_it_was,
+            a_reopened_log_knows_its_requests_and_checkpoints,
+            closing_and_opening_many_times_loses_nothing,
         }
     };
 }

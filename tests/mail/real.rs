@@ -1,13 +1,12 @@
 //! A mail server of another make, in its own process: what it receives is what was decided.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use bishui_infra::mail::smtp::TlsMode;
 use bishui_infra::mail::{Mailer, Outcome, SmtpMailer, SmtpSettings};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use bishui_tests::certificates::Certificates;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -34,6 +33,13 @@ impl RealServer {
         let mut server = Self { process, says, port: 0 };
         server.port = serde_json::from_value(server.next()["port"].take()).unwrap();
         server
+    }
+
+    /// A server with a certificate.
+    fn encrypted(certificates: &Certificates, tls: &str, more: &[&str]) -> Self {
+        let path = |file| certificates.path(file).to_str().unwrap().to_owned();
+        let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+        Self::start(&[&["--tls", tls, "--certificate", &certificate, "--key", &key], more].concat())
     }
 
     /// The next thing the server says.
@@ -66,45 +72,9 @@ fn python() -> PathBuf {
     python
 }
 
-/// A certificate for `name` and 127.0.0.1, and the authority that signed it, as files.
-struct Certificates {
-    directory: tempfile::TempDir,
-}
-
-impl Certificates {
-    fn new(name: &str) -> Self {
-        let authority_key = KeyPair::generate().unwrap();
-        let mut authority = CertificateParams::default();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority_certificate = authority.self_signed(&authority_key).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()])
-            .unwrap()
-            .signed_by(&key, &Issuer::new(authority, authority_key))
-            .unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        for (file, text) in [
-            ("ca.pem", authority_certificate.pem()),
-            ("certificate.pem", certificate.pem()),
-            ("key.pem", key.serialize_pem()),
-        ] {
-            fs::write(directory.path().join(file), text).unwrap();
-        }
-        Self { directory }
-    }
-
-    fn path(&self, file: &str) -> String {
-        self.directory.path().join(file).to_str().unwrap().to_owned()
-    }
-
-    fn server(&self, tls: &str, more: &[&str]) -> RealServer {
-        let (certificate, key) = (self.path("certificate.pem"), self.path("key.pem"));
-        RealServer::start(&[&["--tls", tls, "--certificate", &certificate, "--key", &key], more].concat())
-    }
-
-    fn settings(&self, port: u16, tls: TlsMode) -> SmtpSettings {
-        SmtpSettings { tls, ca_file: Some(self.path("ca.pem").into()), ..settings(port) }
-    }
+/// Settings for a server with such a certificate, trusting its authority only.
+fn trusting(certificates: &Certificates, port: u16, tls: TlsMode) -> SmtpSettings {
+    SmtpSettings { tls, ca_file: Some(certificates.path("ca.pem")), ..settings(port) }
 }
 
 #[tokio::test]
@@ -153,8 +123,8 @@ async fn a_chinese_notice_arrives_whole() {
 #[tokio::test]
 async fn a_message_goes_encrypted_and_with_login(#[case] offered: &str, #[case] tls: TlsMode, #[case] shown: &str) {
     let certificates = Certificates::new("127.0.0.1");
-    let mut server = certificates.server(offered, &["--login", "bishui:密码"]);
-    let plain = certificates.settings(server.port, tls);
+    let mut server = RealServer::encrypted(&certificates, offered, &["--login", "bishui:密码"]);
+    let plain = trusting(&certificates, server.port, tls);
     let mailer = SmtpMailer::new(&with_login(plain, "bishui", "密码")).unwrap();
     assert_eq!(mailer.describe(), format!("SMTP server 127.0.0.1:{} ({shown})", server.port));
     let mail = notice(&["water@gaotang.example"]);
@@ -173,8 +143,8 @@ async fn a_message_goes_encrypted_and_with_login(#[case] offered: &str, #[case] 
 #[tokio::test]
 async fn a_wrong_password_defers_and_is_not_shown(#[case] offered: &str, #[case] tls: TlsMode) {
     let certificates = Certificates::new("127.0.0.1");
-    let server = certificates.server(offered, &["--login", "bishui:right"]);
-    let plain = certificates.settings(server.port, tls);
+    let server = RealServer::encrypted(&certificates, offered, &["--login", "bishui:right"]);
+    let plain = trusting(&certificates, server.port, tls);
     let mailer = SmtpMailer::new(&with_login(plain, "bishui", "wrong")).unwrap();
     let mail = notice(&["water@gaotang.example"]);
     let refused = deferred("535 5.7.8 Authentication credentials invalid (at AUTH)");
@@ -191,10 +161,10 @@ async fn a_server_that_cannot_prove_its_name_gets_nothing(
     #[case] phase: &str,
 ) {
     let (ours, others) = (Certificates::new("127.0.0.1"), Certificates::new("mail.other.example"));
-    let wrong_name = others.server(offered, &[]);
-    let wrong_authority = ours.server(offered, &[]);
-    let public = SmtpSettings { ca_file: None, ..ours.settings(wrong_authority.port, tls) };
-    for settings in [others.settings(wrong_name.port, tls), others.settings(wrong_authority.port, tls), public] {
+    let wrong_name = RealServer::encrypted(&others, offered, &[]);
+    let wrong_authority = RealServer::encrypted(&ours, offered, &[]);
+    let public = SmtpSettings { ca_file: None, ..trusting(&ours, wrong_authority.port, tls) };
+    for settings in [trusting(&others, wrong_name.port, tls), trusting(&others, wrong_authority.port, tls), public] {
         let mail = notice(&["water@gaotang.example"]);
         let sent = SmtpMailer::new(&settings).unwrap().send(&mail, &mail.to).await;
         let Outcome::Deferred { reply } = &sent[0].outcome else { panic!("{sent:?}") };
@@ -207,7 +177,7 @@ async fn a_server_that_cannot_prove_its_name_gets_nothing(
 async fn a_server_without_starttls_gets_nothing_where_it_is_required() {
     let certificates = Certificates::new("127.0.0.1");
     let server = RealServer::start(&[]);
-    let mailer = SmtpMailer::new(&certificates.settings(server.port, TlsMode::StartTls)).unwrap();
+    let mailer = SmtpMailer::new(&trusting(&certificates, server.port, TlsMode::StartTls)).unwrap();
     let mail = notice(&["water@gaotang.example"]);
     let refused = deferred("the server does not offer STARTTLS, which is required");
     assert_eq!(mailer.send(&mail, &mail.to).await, [outcome("water@gaotang.example", refused)]);

@@ -2,6 +2,7 @@
 
 pub mod acknowledged;
 pub mod asked;
+pub mod certificates;
 pub mod child;
 pub mod copied_log;
 pub mod dice;

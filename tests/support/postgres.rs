@@ -1,8 +1,9 @@
 //! PostgreSQL for tests: a server of Debian's programs in a temporary directory, stopped with the test process.
 
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +14,8 @@ use std::time::Duration;
 use bishui_infra::event_log::postgres::{Address, PostgresLog};
 use sqlx::{Connection as _, PgConnection, Row as _};
 use tempfile::TempDir;
+
+use crate::certificates::Certificates;
 
 /// Runs the server until its standard input is closed, which happens when the test process ends, however it ends.
 /// $1 directory of the programs, $2 of the cluster, $3 port, $4 `remove` to remove the cluster at the end, the rest
@@ -56,6 +59,24 @@ impl Cluster {
     pub fn start(options: &[&str]) -> Self {
         let mut cluster = Self::initialised();
         cluster.options = options.iter().map(|option| (*option).to_owned()).collect();
+        cluster.start_to("keep");
+        cluster
+    }
+
+    /// A cluster of a test's own, which takes encrypted connections with this certificate.
+    pub fn with_certificate(certificates: &Certificates) -> Self {
+        let mut cluster = Self::initialised();
+        let mut set = |name: &str, file: &str| {
+            let own = cluster.directory.path().join(file);
+            std::fs::copy(certificates.path(file), &own).expect("a file can be copied");
+            // A server reads only a key that nobody else may read.
+            std::fs::set_permissions(&own, Permissions::from_mode(0o600)).expect("our own file");
+            give_to_server(&own);
+            cluster.options.extend(["-c".to_owned(), format!("{name}={}", own.display())]);
+        };
+        set("ssl_cert_file", "certificate.pem");
+        set("ssl_key_file", "key.pem");
+        cluster.options.extend(["-c".to_owned(), "ssl=on".to_owned()]);
         cluster.start_to("keep");
         cluster
     }
@@ -110,9 +131,7 @@ impl Cluster {
     /// A cluster with a port and nothing else, to be made a standby.
     pub fn without_server() -> Self {
         let directory = tempfile::Builder::new().prefix("bishui-postgres-").tempdir().expect("a temporary directory");
-        if let Some((user, group)) = other_user() {
-            std::os::unix::fs::chown(directory.path(), Some(user), Some(group)).expect("root may give files away");
-        }
+        give_to_server(directory.path());
         Self { directory, port: free_port(), options: Vec::new(), server: None }
     }
 
@@ -281,6 +300,13 @@ fn as_other_user(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args([format!("--reuid={user}"), format!("--regid={group}")]).args(["--clear-groups", "--"]).arg(program);
     command
+}
+
+/// Makes a file the server's own where that is another user's.
+fn give_to_server(path: &Path) {
+    if let Some((user, group)) = other_user() {
+        std::os::unix::fs::chown(path, Some(user), Some(group)).expect("root may give files away");
+    }
 }
 
 /// User and group of the server where this process is root's: `postgres`, or else `nobody`.

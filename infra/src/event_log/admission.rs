@@ -236,3 +236,28 @@ fn admit(stream: &StreamId, expected: Expected, current: StreamVersion) -> Resul
 fn count(events: usize) -> u64 {
     u64::try_from(events).expect("a batch is bounded far below 2^64 events")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_log::StreamWrite;
+
+    #[test]
+    fn conditions_above_the_bound_are_refused() {
+        let condition = StreamWrite { stream: StreamId(String::new()), expected: Expected::Any, events: vec![] };
+        let mut batch = Batch {
+            id: Uuid::nil(),
+            recorded_at: jiff::Timestamp::UNIX_EPOCH,
+            actor: String::new(),
+            causation: None,
+            correlation: None,
+            idempotency: None,
+            lease: None,
+            writes: vec![condition; BATCH_CONDITIONS_MAX + 1],
+        };
+        let refused = check_bounds(&batch);
+        assert!(matches!(refused, Err(LogError::TooLarge { limit: BATCH_CONDITIONS_MAX, .. })), "{refused:?}");
+        batch.writes.pop();
+        check_bounds(&batch).unwrap();
+    }
+}

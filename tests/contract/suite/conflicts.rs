@@ -1,7 +1,8 @@
 //! Optimistic concurrency: versions required and met, conditions without events, batches whole or not at all.
 
-use bishui_infra::event_log::{Expected, LogError, Position, StreamId};
-use tokio::join;
+use std::sync::Arc;
+
+use bishui_infra::event_log::{Appended, Batch, Expected, LogError, Position, StreamId};
 
 use crate::Fixture;
 use crate::build::{at, positions, stream, versions, write, writes};
@@ -14,8 +15,8 @@ fn assert_conflict<T: std::fmt::Debug>(outcome: Result<T, LogError>, on: &Stream
     assert_eq!((&stream, required.0, found.0), (on, expected, actual));
 }
 
-pub(crate) async fn a_stale_version_is_refused_with_the_actual_one(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_stale_version_is_refused_with_the_actual_one(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap().0;
     let county = stream("gaotang");
     log.append(writes(1, [write(&county, at(0), 2)])).await.unwrap();
@@ -25,16 +26,16 @@ pub(crate) async fn a_stale_version_is_refused_with_the_actual_one(make: Fixture
     assert_eq!(positions(&*log, start).await, [start + 1, start + 2]);
 }
 
-pub(crate) async fn a_new_stream_is_at_version_zero(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_new_stream_is_at_version_zero(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let county = stream("new");
     assert_conflict(log.append(writes(1, [write(&county, at(1), 1)])).await, &county, 1, 0);
     log.append(writes(2, [write(&county, at(0), 1)])).await.unwrap();
     assert_eq!(versions(&*log, &county).await, [1]);
 }
 
-pub(crate) async fn any_version_is_taken_when_none_is_required(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn any_version_is_taken_when_none_is_required(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let county = stream("any");
     for number in 0..3 {
         log.append(writes(number, [write(&county, Expected::Any, 1)])).await.unwrap();
@@ -42,8 +43,8 @@ pub(crate) async fn any_version_is_taken_when_none_is_required(make: Fixture<'_>
     assert_eq!(versions(&*log, &county).await, [1, 2, 3]);
 }
 
-pub(crate) async fn a_later_write_sees_the_earlier_ones_of_its_batch(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_later_write_sees_the_earlier_ones_of_its_batch(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let county = stream("twice");
     log.append(writes(1, [write(&county, at(0), 2), write(&county, at(2), 1)])).await.unwrap();
     let stale = writes(2, [write(&county, at(3), 1), write(&county, at(3), 1)]);
@@ -51,8 +52,8 @@ pub(crate) async fn a_later_write_sees_the_earlier_ones_of_its_batch(make: Fixtu
     assert_eq!(versions(&*log, &county).await, [1, 2, 3]);
 }
 
-pub(crate) async fn a_conflict_in_the_second_write_leaves_nothing_of_the_first(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_conflict_in_the_second_write_leaves_nothing_of_the_first(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let (one, two) = (stream("one"), stream("two"));
     log.append(writes(1, [write(&two, at(0), 1)])).await.unwrap();
     let head = log.head().await.unwrap();
@@ -66,8 +67,8 @@ pub(crate) async fn a_conflict_in_the_second_write_leaves_nothing_of_the_first(m
     assert_eq!(versions(&*log, &one).await, [1]);
 }
 
-pub(crate) async fn a_condition_without_events_is_judged(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_condition_without_events_is_judged(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let (read, written) = (stream("read"), stream("written"));
     log.append(writes(1, [write(&read, at(0), 1)])).await.unwrap();
     let outcome = log.append(writes(2, [write(&written, at(0), 1), write(&read, at(0), 0)])).await;
@@ -77,23 +78,49 @@ pub(crate) async fn a_condition_without_events_is_judged(make: Fixture<'_>) {
     assert_eq!(versions(&*log, &written).await, [1]);
 }
 
-/// Two acts each read what the other writes. Whatever the order, and in one group or two, one of them is refused.
-pub(crate) async fn a_condition_stops_write_skew(make: Fixture<'_>) {
-    let log = make();
-    for round in 0..10_u32 {
-        let (left, right) = (stream(&format!("left{round}")), stream(&format!("right{round}")));
-        let one = writes(u128::from(2 * round), [write(&left, at(0), 0), write(&right, at(0), 1)]);
-        let two = writes(u128::from(2 * round + 1), [write(&right, at(0), 0), write(&left, at(0), 1)]);
-        match join!(log.append(one), log.append(two)) {
-            (Ok(_), refused) => assert_conflict(refused, &right, 0, 1),
-            (refused, Ok(_)) => assert_conflict(refused, &left, 0, 1),
-            (one, two) => panic!("both refused: {one:?}, {two:?}"),
+/// Two acts of which each reads what the other writes.
+pub(crate) struct Skew {
+    left: StreamId,
+    right: StreamId,
+    pub(crate) acts: [Batch; 2],
+}
+
+impl Skew {
+    /// The pair of this number; each is about streams of its own.
+    pub(crate) fn new(number: u32) -> Self {
+        let (left, right) = (stream(&format!("left{number}")), stream(&format!("right{number}")));
+        let one = writes(u128::from(2 * number), [write(&left, at(0), 0), write(&right, at(0), 1)]);
+        let two = writes(u128::from(2 * number + 1), [write(&right, at(0), 0), write(&left, at(0), 1)]);
+        Self { left, right, acts: [one, two] }
+    }
+
+    /// Whatever the order, and in one group or two, one of them wins.
+    #[track_caller]
+    pub(crate) fn assert_one_is_refused(&self, outcomes: [Result<Appended, LogError>; 2]) {
+        match outcomes {
+            [Ok(_), refused] => assert_conflict(refused, &self.right, 0, 1),
+            [refused, Ok(_)] => assert_conflict(refused, &self.left, 0, 1),
+            [one, two] => panic!("both refused: {one:?}, {two:?}"),
         }
     }
 }
 
-pub(crate) async fn a_batch_of_conditions_stands_at_the_head(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_condition_stops_write_skew(fixture: &dyn Fixture) {
+    let log = fixture.log();
+    let pairs: Vec<Skew> = (0..200).map(Skew::new).collect();
+    let append = |batch| {
+        let log = Arc::clone(&log);
+        tokio::spawn(async move { log.append(batch).await })
+    };
+    // All at once: where a store records in groups, both acts of a pair come into one.
+    let appends: Vec<_> = pairs.iter().map(|pair| pair.acts.clone().map(append)).collect();
+    for (pair, [one, two]) in pairs.iter().zip(appends) {
+        pair.assert_one_is_refused([one.await.unwrap(), two.await.unwrap()]);
+    }
+}
+
+pub(crate) async fn a_batch_of_conditions_stands_at_the_head(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let county = stream("condition");
     let head = log.append(writes(1, [write(&county, at(0), 2)])).await.unwrap().last;
     let appended = log.append(writes(2, [write(&county, at(2), 0)])).await.unwrap();

@@ -13,8 +13,8 @@ const LONG: Duration = Duration::from_mins(10);
 const A: Uuid = Uuid::from_u128(1);
 const B: Uuid = Uuid::from_u128(2);
 
-pub(crate) async fn one_holder_has_a_lease_at_a_time(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn one_holder_has_a_lease_at_a_time(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let first = log.take_lease("mail", A, LONG).await.unwrap().unwrap();
     assert_eq!((first.work.as_str(), first.term), ("mail", 1));
     assert_eq!(log.take_lease("mail", B, LONG).await.unwrap(), None);
@@ -27,14 +27,14 @@ pub(crate) async fn one_holder_has_a_lease_at_a_time(make: Fixture<'_>) {
     assert_eq!(log.take_lease("mail", A, LONG).await.unwrap(), None, "an old term ends nothing");
 }
 
-pub(crate) async fn a_lease_whose_time_is_over_passes_on(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_lease_whose_time_is_over_passes_on(fixture: &dyn Fixture) {
+    let log = fixture.log();
     log.take_lease("mail", A, Duration::ZERO).await.unwrap().unwrap();
     assert_eq!(log.take_lease("mail", B, LONG).await.unwrap().unwrap().term, 2);
 }
 
-pub(crate) async fn a_holder_of_an_earlier_term_appends_nothing(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_holder_of_an_earlier_term_appends_nothing(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap();
     let one = |number, lease| Batch { lease, ..writes(number, [write(&stream("a"), Expected::Any, 1)]) };
     let first = log.take_lease("mail", A, Duration::ZERO).await.unwrap();

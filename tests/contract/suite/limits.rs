@@ -1,9 +1,12 @@
 //! Bounds: the largest thing allowed is taken, one more is refused and leaves nothing.
 
+use std::time::Duration;
+
 use bishui_infra::event_log::{
     BATCH_EVENTS_MAX, Batch, EventLog, Expected, LogError, NAME_BYTES_MAX, NewEvent, PAYLOAD_BYTES_MAX, Position,
     StreamId, StreamWrite,
 };
+use uuid::Uuid;
 
 use crate::Fixture;
 use crate::build::{at, event, keyed, positions, stream, versions, write, writes};
@@ -19,16 +22,16 @@ async fn assert_too_large(log: &dyn EventLog, batch: Batch, what: &str, bound: u
     }
 }
 
-pub(crate) async fn a_payload_above_the_bound_is_refused(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_payload_above_the_bound_is_refused(fixture: &dyn Fixture) {
+    let log = fixture.log();
     log.append(writes(1, [one(event("x".repeat(PAYLOAD_BYTES_MAX)))])).await.unwrap();
     let larger = writes(2, [one(event("x".repeat(PAYLOAD_BYTES_MAX + 1)))]);
     assert_too_large(&*log, larger, "the payload", PAYLOAD_BYTES_MAX).await;
     assert_eq!(versions(&*log, &stream("bounds")).await, [1]);
 }
 
-pub(crate) async fn names_above_the_bound_are_refused(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn names_above_the_bound_are_refused(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let longest = "n".repeat(NAME_BYTES_MAX);
     let longer = "n".repeat(NAME_BYTES_MAX + 1);
     let named = |number, name: &str, key: &str| {
@@ -54,18 +57,22 @@ pub(crate) async fn names_above_the_bound_are_refused(make: Fixture<'_>) {
     assert_too_large(&*log, name, "the stream name", NAME_BYTES_MAX).await;
     let moved = log.move_checkpoint(&longer, Position(0), Position(1)).await;
     assert!(matches!(moved, Err(LogError::TooLarge { limit: NAME_BYTES_MAX, .. })), "{moved:?}");
+    let time = Duration::from_mins(1);
+    assert!(log.take_lease(&longest, Uuid::from_u128(1), time).await.unwrap().is_some());
+    let taken = log.take_lease(&longer, Uuid::from_u128(1), time).await;
+    assert!(matches!(taken, Err(LogError::TooLarge { what: "the lease's name", limit: NAME_BYTES_MAX })), "{taken:?}");
 }
 
-pub(crate) async fn a_batch_above_the_bound_is_refused(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_batch_above_the_bound_is_refused(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let half = write(&stream("a"), Expected::Any, BATCH_EVENTS_MAX / 2);
     let other = StreamWrite { stream: stream("b"), ..half.clone() };
     let larger = writes(1, [half, other, write(&stream("c"), at(0), 1)]);
     assert_too_large(&*log, larger, "the number of events in the batch", BATCH_EVENTS_MAX).await;
 }
 
-pub(crate) async fn a_refusal_by_a_bound_records_nothing(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_refusal_by_a_bound_records_nothing(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let head = log.head().await.unwrap();
     let larger = one(event("x".repeat(PAYLOAD_BYTES_MAX + 1)));
     let batch = keyed(writes(1, [write(&stream("a"), at(0), 1), larger]), "key", 1);
@@ -76,8 +83,8 @@ pub(crate) async fn a_refusal_by_a_bound_records_nothing(make: Fixture<'_>) {
     assert_eq!(positions(&*log, head.0).await, [head.0 + 1]);
 }
 
-pub(crate) async fn a_batch_of_thousands_is_recorded_whole(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_batch_of_thousands_is_recorded_whole(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap().0;
     let all: Vec<StreamWrite> = (0..100).map(|number| write(&stream(&format!("s{number}")), at(0), 30)).collect();
     let mut stale = all.clone();

@@ -10,8 +10,8 @@ const EVENTS: u64 = 5_000;
 /// Writers at once: more than wait in the queue of any store.
 const WRITERS: u128 = 6_000;
 
-pub(crate) async fn a_long_stream_is_read_from_any_version(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_long_stream_is_read_from_any_version(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap();
     let (long, other) = (stream("long"), stream("other"));
     let mut written = 0;
@@ -38,8 +38,8 @@ pub(crate) async fn a_long_stream_is_read_from_any_version(make: Fixture<'_>) {
     assert_eq!(log_order.into_iter().filter(|event| event.stream == long).collect::<Vec<_>>(), all);
 }
 
-pub(crate) async fn more_writers_than_can_wait_are_all_answered(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn more_writers_than_can_wait_are_all_answered(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap().0;
     let writers: Vec<_> = (0..WRITERS)
         .map(|number| {

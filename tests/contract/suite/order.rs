@@ -12,8 +12,8 @@ use crate::build::{at, event, positions, stream, versions, write, writes};
 const WRITERS: u64 = 64;
 const BATCHES: u64 = 5;
 
-pub(crate) async fn positions_are_dense_in_commit_order_under_many_writers(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn positions_are_dense_in_commit_order_under_many_writers(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap().0;
     let mut tasks = JoinSet::new();
     for writer in 0..WRITERS {
@@ -46,8 +46,8 @@ async fn append_in_a_row(log: Arc<dyn EventLog>, writer: u64) -> Vec<(u64, u64)>
     runs
 }
 
-pub(crate) async fn one_of_many_writers_at_the_same_version_wins(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn one_of_many_writers_at_the_same_version_wins(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let contested = stream("contested");
     for round in 0..5 {
         let mut tasks = JoinSet::new();
@@ -63,8 +63,8 @@ pub(crate) async fn one_of_many_writers_at_the_same_version_wins(make: Fixture<'
     assert_eq!(versions(&*log, &contested).await, [1, 2, 3, 4, 5]);
 }
 
-pub(crate) async fn versions_are_dense_within_each_stream(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn versions_are_dense_within_each_stream(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let (one, two) = (stream("one"), stream("two"));
     log.append(writes(1, [write(&one, at(0), 2)])).await.unwrap();
     log.append(writes(2, [write(&two, at(0), 1)])).await.unwrap();
@@ -73,8 +73,8 @@ pub(crate) async fn versions_are_dense_within_each_stream(make: Fixture<'_>) {
     assert_eq!(versions(&*log, &two).await, [1, 2, 3]);
 }
 
-pub(crate) async fn a_batch_is_a_run_of_positions_in_the_order_of_its_writes(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_batch_is_a_run_of_positions_in_the_order_of_its_writes(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap();
     let (one, two) = (stream("one"), stream("two"));
     let batch = writes(1, [write(&two, at(0), 1), write(&one, Expected::Any, 2), write(&two, at(1), 1)]);
@@ -88,8 +88,8 @@ pub(crate) async fn a_batch_is_a_run_of_positions_in_the_order_of_its_writes(mak
     assert_eq!(found, [("two", 1), ("one", 1), ("one", 2), ("two", 2)]);
 }
 
-pub(crate) async fn an_event_keeps_its_envelope_and_derived_id(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn an_event_keeps_its_envelope_and_derived_id(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap();
     let county = stream("高唐");
     let mut write = write(&county, at(0), 1);

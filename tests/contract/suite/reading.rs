@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use crate::Fixture;
 use crate::build::{at, event, stream, versions, write, writes};
 
-pub(crate) async fn a_stream_is_read_from_any_version_with_a_limit(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_stream_is_read_from_any_version_with_a_limit(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let (county, other) = (stream("a"), stream("b"));
     for number in 0..10 {
         log.append(writes(number, [write(&county, Expected::Any, 1), write(&other, Expected::Any, 1)])).await.unwrap();
@@ -28,8 +28,8 @@ pub(crate) async fn a_stream_is_read_from_any_version_with_a_limit(make: Fixture
     assert_eq!(log.read_stream(&stream("none"), StreamVersion(0), 1).await.unwrap(), []);
 }
 
-pub(crate) async fn the_log_is_read_from_any_position_with_a_limit(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn the_log_is_read_from_any_position_with_a_limit(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap().0;
     for number in 0..5 {
         log.append(writes(number, [write(&stream("a"), Expected::Any, 1), write(&stream("b"), Expected::Any, 1)]))
@@ -47,8 +47,8 @@ pub(crate) async fn the_log_is_read_from_any_position_with_a_limit(make: Fixture
     assert_eq!(log.read_all(Position(u64::MAX), 1).await.unwrap(), []);
 }
 
-pub(crate) async fn those_who_read_beside_writers_meet_no_hole(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn those_who_read_beside_writers_meet_no_hole(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap().0;
     let end = start + 8 * 40;
     let mut writers = JoinSet::new();
@@ -79,8 +79,8 @@ pub(crate) async fn those_who_read_beside_writers_meet_no_hole(make: Fixture<'_>
     writers.join_all().await;
 }
 
-pub(crate) async fn streams_with_like_names_are_kept_apart(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn streams_with_like_names_are_kept_apart(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let names = ["a", "a/b", "a\0", "a\0\0\0\0\0\0\0\0", "ab", "A", "", "河", "河\u{0}"];
     for (number, name) in names.iter().enumerate() {
         let number = u128::try_from(number).unwrap();
@@ -91,8 +91,8 @@ pub(crate) async fn streams_with_like_names_are_kept_apart(make: Fixture<'_>) {
     }
 }
 
-pub(crate) async fn payloads_are_kept_byte_for_byte(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn payloads_are_kept_byte_for_byte(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap();
     let payloads = [
         String::new(),
@@ -115,8 +115,8 @@ pub(crate) async fn payloads_are_kept_byte_for_byte(make: Fixture<'_>) {
     assert!(read.iter().map(|event| &event.payload).eq(&payloads));
 }
 
-pub(crate) async fn the_head_wakes_those_who_watch(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn the_head_wakes_those_who_watch(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap();
     let mut watch = log.watch();
     assert!(!watch.has_changed().unwrap(), "nothing has happened since");
@@ -129,8 +129,8 @@ pub(crate) async fn the_head_wakes_those_who_watch(make: Fixture<'_>) {
     assert!(!watch.has_changed().unwrap(), "a condition does not move the head");
 }
 
-pub(crate) async fn a_checkpoint_moves_from_where_it_is_only(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_checkpoint_moves_from_where_it_is_only(fixture: &dyn Fixture) {
+    let log = fixture.log();
     assert_eq!(log.checkpoint("台账").await.unwrap(), Position(0));
     log.move_checkpoint("台账", Position(0), Position(5)).await.unwrap();
     assert_eq!(log.checkpoint("台账").await.unwrap(), Position(5));
@@ -142,8 +142,8 @@ pub(crate) async fn a_checkpoint_moves_from_where_it_is_only(make: Fixture<'_>) 
     assert_eq!(log.checkpoint("台账").await.unwrap(), Position(2));
 }
 
-pub(crate) async fn one_of_many_owners_moves_a_checkpoint(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn one_of_many_owners_moves_a_checkpoint(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let mut tasks = JoinSet::new();
     for owner in 1..=16 {
         let log = Arc::clone(&log);
@@ -156,8 +156,8 @@ pub(crate) async fn one_of_many_owners_moves_a_checkpoint(make: Fixture<'_>) {
 }
 
 /// A stream's version is 0 before its first event and then that of its last.
-pub(crate) async fn the_version_of_a_stream_is_that_of_its_last_event(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn the_version_of_a_stream_is_that_of_its_last_event(fixture: &dyn Fixture) {
+    let log = fixture.log();
     assert_eq!(log.version(&stream("a")).await.unwrap(), StreamVersion(0));
     log.append(writes(1, [write(&stream("a"), at(0), 3), write(&stream("ab"), at(0), 1)])).await.unwrap();
     assert_eq!(log.version(&stream("a")).await.unwrap(), StreamVersion(3));

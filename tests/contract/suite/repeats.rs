@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::Fixture;
 use crate::build::{at, keyed, positions, stream, versions, write, writes};
 
-pub(crate) async fn a_repeated_request_is_answered_with_its_places(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_repeated_request_is_answered_with_its_places(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let start = log.head().await.unwrap();
     let batch = keyed(writes(1, [write(&stream("a"), at(0), 2)]), "key", 1);
     let first = log.append(batch.clone()).await.unwrap();
@@ -22,8 +22,8 @@ pub(crate) async fn a_repeated_request_is_answered_with_its_places(make: Fixture
 }
 
 /// The client decided on a version that its own first request has moved since.
-pub(crate) async fn a_repeated_request_is_not_judged_again(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_repeated_request_is_not_judged_again(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let county = stream("a");
     let first = log.append(keyed(writes(1, [write(&county, at(0), 1)]), "key", 1)).await.unwrap();
     let again = log.append(keyed(writes(9, [write(&county, at(5), 1)]), "key", 1)).await.unwrap();
@@ -31,8 +31,8 @@ pub(crate) async fn a_repeated_request_is_not_judged_again(make: Fixture<'_>) {
     assert_eq!(versions(&*log, &county).await, [1]);
 }
 
-pub(crate) async fn a_key_of_another_request_is_refused(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_key_of_another_request_is_refused(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let county = stream("a");
     log.append(keyed(writes(1, [write(&county, at(0), 1)]), "key", 1)).await.unwrap();
     let outcome = log.append(keyed(writes(2, [write(&county, at(1), 1)]), "key", 2)).await;
@@ -41,8 +41,8 @@ pub(crate) async fn a_key_of_another_request_is_refused(make: Fixture<'_>) {
     assert_eq!(versions(&*log, &county).await, [1, 2]);
 }
 
-pub(crate) async fn a_refused_batch_does_not_use_its_key(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_refused_batch_does_not_use_its_key(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let county = stream("a");
     let refused = log.append(keyed(writes(1, [write(&county, at(1), 1)]), "key", 1)).await;
     assert!(matches!(refused, Err(LogError::Conflict { .. })), "{refused:?}");
@@ -51,8 +51,8 @@ pub(crate) async fn a_refused_batch_does_not_use_its_key(make: Fixture<'_>) {
     assert_eq!(versions(&*log, &county).await, [1]);
 }
 
-pub(crate) async fn one_of_many_repetitions_at_once_records(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn one_of_many_repetitions_at_once_records(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let county = stream("a");
     let mut tasks = JoinSet::new();
     for _ in 0..32 {
@@ -67,8 +67,8 @@ pub(crate) async fn one_of_many_repetitions_at_once_records(make: Fixture<'_>) {
 }
 
 /// Where a request was recorded can be asked without repeating it.
-pub(crate) async fn a_recorded_request_is_recalled_by_its_key(make: Fixture<'_>) {
-    let log = make();
+pub(crate) async fn a_recorded_request_is_recalled_by_its_key(fixture: &dyn Fixture) {
+    let log = fixture.log();
     let known = keyed(writes(1, [write(&stream("a"), at(0), 2)]), "k", 1);
     let asked = known.idempotency.clone().unwrap();
     assert_eq!(log.recall(&asked).await.unwrap(), None);

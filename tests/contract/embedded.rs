@@ -1,55 +1,17 @@
-//! What only a durable log promises: it is the same after it was closed and opened, and one process has it at a time.
+//! What only the embedded log promises: one process has it at a time, it can be verified while it is written, and its
+//! index follows from its journal.
 
+use std::ops::Range;
 use std::path::Path;
 
 use bishui_infra::event_log::sled::SledLog;
-use bishui_infra::event_log::{Appended, Batch, EventLog, LogError, Position, StreamVersion, StreamWrite};
+use bishui_infra::event_log::{Batch, EventLog, Idempotency, LogError, Position, StreamVersion, StreamWrite};
+use uuid::Uuid;
 
 use crate::build::{at, event, keyed, stream, versions, write, writes};
 
 fn open(dir: &Path) -> SledLog {
     SledLog::open(dir).unwrap()
-}
-
-#[tokio::test]
-async fn a_reopened_log_goes_on_where_it_was() {
-    let dir = tempfile::tempdir().unwrap();
-    let (county, large) = (stream("高唐"), stream("large"));
-    let batch = keyed(writes(1, [write(&county, at(0), 2)]), "键", 1);
-    let (first, events) = {
-        let log = open(dir.path());
-        let first = log.append(batch.clone()).await.unwrap();
-        let events = vec![event("水".repeat(300 * 1_024))];
-        log.append(writes(2, [StreamWrite { stream: large.clone(), expected: at(0), events }])).await.unwrap();
-        log.move_checkpoint("台账", Position(0), Position(2)).await.unwrap();
-        (first, log.read_all(Position(0), 10).await.unwrap())
-    };
-
-    let log = open(dir.path());
-    assert_eq!(log.verify().unwrap(), Position(3));
-    assert_eq!(log.head().await.unwrap(), Position(3));
-    assert_eq!(*log.watch().borrow(), Position(3));
-    assert_eq!(log.read_all(Position(0), 10).await.unwrap(), events);
-    assert_eq!(log.checkpoint("台账").await.unwrap(), Position(2));
-    assert_eq!(log.append(batch).await.unwrap(), Appended { duplicate: true, ..first });
-    let reused = log.append(keyed(writes(3, [write(&county, at(2), 1)]), "键", 2)).await;
-    assert!(matches!(reused, Err(LogError::KeyReused { .. })), "{reused:?}");
-    let stale = log.append(writes(3, [write(&county, at(0), 1)])).await;
-    assert!(matches!(stale, Err(LogError::Conflict { .. })), "{stale:?}");
-    log.append(writes(3, [write(&county, at(2), 1)])).await.unwrap();
-    assert_eq!(versions(&log, &county).await, [1, 2, 3]);
-    assert_eq!(versions(&log, &large).await, [1]);
-}
-
-#[tokio::test]
-async fn closing_and_opening_many_times_loses_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    for round in 0..20_u32 {
-        let log = open(dir.path());
-        assert_eq!(log.head().await.unwrap(), Position(u64::from(round)));
-        log.append(writes(u128::from(round), [write(&stream("a"), at(u64::from(round)), 1)])).await.unwrap();
-    }
-    assert_eq!(open(dir.path()).verify().unwrap(), Position(20));
 }
 
 #[tokio::test]
@@ -110,4 +72,51 @@ async fn a_store_is_sound_while_it_is_written() {
         tokio::task::spawn_blocking(move || checked.verify()).await.unwrap().unwrap();
     }
     assert_eq!(log.verify().unwrap(), Position(1_600));
+    drop(log);
+    assert_eq!(open(dir.path()).verify().unwrap(), Position(1_600));
+}
+
+/// Copies a directory of files and of directories like it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            std::fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
+/// Appends more than the first segment of the journal holds, so that the index is saved when the log is closed.
+async fn fill(log: &SledLog, numbers: Range<u64>) {
+    for number in numbers {
+        let events = vec![event("x".repeat(700 << 10))];
+        let write = StreamWrite { stream: stream("a"), expected: at(number), events };
+        log.append(keyed(writes(number.into(), [write]), &format!("key {number}"), number.into())).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_older_copy_of_the_index_is_brought_level() {
+    const OLDER: u64 = 3;
+    const NEWER: u64 = 9;
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (index, kept) = (dir.path().join("index"), elsewhere.path().join("index"));
+    fill(&open(dir.path()), 0..OLDER).await;
+    copy(&index, &kept);
+    fill(&open(dir.path()), OLDER..NEWER).await;
+    std::fs::remove_dir_all(&index).unwrap();
+    copy(&kept, &index);
+
+    let log = open(dir.path());
+    assert_eq!(log.verify().unwrap(), Position(NEWER));
+    assert_eq!(versions(&log, &stream("a")).await, (1..=NEWER).collect::<Vec<_>>());
+    for number in 0..NEWER {
+        let known = Idempotency { key: format!("key {number}"), request: Uuid::from_u128(number.into()) };
+        assert_eq!(log.recall(&known).await.unwrap().unwrap().first, Position(number + 1));
+    }
+    fill(&log, NEWER..NEWER + 1).await;
 }
