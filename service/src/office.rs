@@ -21,9 +21,7 @@ use bishui_domain::plan::revision::PlanRevision;
 use bishui_domain::plan::rules::Approval;
 use bishui_domain::refusal::Refusal;
 use bishui_infra::attachments::Attachments;
-use bishui_infra::event_log::{
-    Appended, Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion,
-};
+use bishui_infra::event_log::{Batch, EventLog, Idempotency, LogError, Position, Recorded, StreamId, StreamVersion};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -310,28 +308,6 @@ impl Office {
         }
         let what = "other writers were first every time".to_owned();
         Err(LogError::Unavailable { what, source: None }.into())
-    }
-
-    /// The receipt of a recorded act. It is done whatever fails from here on: told as failed, it would be done again.
-    async fn receipt(&self, appended: Appended, import: Option<ImportReport>) -> Receipt {
-        let Appended { first, last: position, duplicate } = appended;
-        let mut receipt = Receipt { position, events: vec![], duplicate, followed: false, import };
-        if let Err(error) = self.follow_act(appended, &mut receipt).await {
-            let (error, first, last) = (&error as &dyn std::error::Error, first.0, position.0);
-            tracing::error!(error, first, last, "an act is recorded, what follows from it not yet");
-        }
-        receipt
-    }
-
-    async fn follow_act(&self, appended: Appended, receipt: &mut Receipt) -> Result<(), OfficeError> {
-        const EVENTS_MAX: usize = 1_000;
-        let count = usize::try_from(appended.last.0 + 1 - appended.first.0).unwrap_or(EVENTS_MAX).min(EVENTS_MAX);
-        let events = self.log().read_all(Position(appended.first.0.saturating_sub(1)), count).await?;
-        receipt.events = events.iter().map(EventLine::from).collect();
-        let followed = self.follow_through().await?;
-        receipt.position = self.log().head().await?;
-        receipt.followed = followed;
-        Ok(())
     }
 
     async fn decide(&self, act: &Act) -> Result<Decided, OfficeError> {

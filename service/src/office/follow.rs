@@ -1,13 +1,14 @@
-//! What an act sets off: the processes' turn when this node has their lease, else a wait for the node that has it.
+//! What an act sets off, and its receipt: the processes' turn when this node has their lease, else a wait for the node that
+//! has it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bishui_infra::event_log::{LogError, Position};
+use bishui_infra::event_log::{Appended, LogError, Position};
 use strum::IntoEnumIterator;
 use tokio::time::Instant;
 
-use super::Office;
+use super::{EventLine, ImportReport, Office, Receipt};
 use crate::error::OfficeError;
 use crate::lease::Work;
 use crate::process::{self, Process};
@@ -23,6 +24,28 @@ struct Awaited {
 }
 
 impl Office {
+    /// The receipt of a recorded act. It is done whatever fails from here on: told as failed, it would be done again.
+    pub(super) async fn receipt(&self, appended: Appended, import: Option<ImportReport>) -> Receipt {
+        let Appended { first, last: position, duplicate } = appended;
+        let mut receipt = Receipt { position, events: vec![], duplicate, followed: false, import };
+        if let Err(error) = self.follow_act(appended, &mut receipt).await {
+            let (error, first, last) = (&error as &dyn std::error::Error, first.0, position.0);
+            tracing::error!(error, first, last, "an act is recorded, what follows from it not yet");
+        }
+        receipt
+    }
+
+    async fn follow_act(&self, appended: Appended, receipt: &mut Receipt) -> Result<(), OfficeError> {
+        const EVENTS_MAX: usize = 1_000;
+        let count = usize::try_from(appended.last.0 + 1 - appended.first.0).unwrap_or(EVENTS_MAX).min(EVENTS_MAX);
+        let events = self.log().read_all(Position(appended.first.0.saturating_sub(1)), count).await?;
+        receipt.events = events.iter().map(EventLine::from).collect();
+        let followed = self.follow_through().await?;
+        receipt.position = self.log().head().await?;
+        receipt.followed = followed;
+        Ok(())
+    }
+
     /// Lets the processes take every step that recorded events call for, and brings the register level. Where another
     /// node has the processes, waits for it to be past what is recorded now; a node that is gone is taken over from
     /// when its lease is over. Gives false when that takes longer than the settings allow: what is recorded stays recorded
