@@ -1,8 +1,12 @@
 //! The command line on a database, and the moving of a log between an embedded store and a database.
 
+use std::ffi::OsStr;
+use std::process::Stdio;
+use std::time::Duration;
+
 use bishui_infra::event_log::postgres::{PostgresLog, Unfinished};
 use bishui_infra::event_log::{EventLog, Position};
-use bishui_tests::postgres::{Cluster, parsed};
+use bishui_tests::postgres::{Cluster, database_name, parsed};
 use serde_json::{Value, json};
 
 use crate::office::{Office, PLAN, month, run};
@@ -76,6 +80,8 @@ fn a_log_moves_to_a_database_and_back_as_it_is() {
     let moved = office.ask(["migrate-store", "--from", &embedded, "--to", &there]);
     assert_eq!((&moved["found"], &moved["events"]), (&Value::from(0), &Value::from(office.head())));
     assert_eq!(moved["source_sha256"], moved["target_sha256"]);
+    let drafting = in_runtime(async { open(&there).await.checkpoint("process/drafting").await }).expect("a checkpoint");
+    assert!(drafting > Position(0), "its processes take up where they stood");
     assert_eq!(shown(&office, &["--store", &there]), before);
     let empty = database();
     office.run(["status", "--store", &empty]).exits(5).says(&["no log was made in this database", "bishui init"]);
@@ -84,9 +90,6 @@ fn a_log_moves_to_a_database_and_back_as_it_is() {
     let returned = office.ask(["migrate-store", "--from", &there, "--to", &back]);
     assert_eq!(returned["target_sha256"], moved["source_sha256"]);
     assert_eq!(shown(&office, &["--store", &back]), before);
-    // Its processes are where they were, and a store that is moved is one that is used.
-    let checkpoint = |address: &str| in_runtime(async { open(address).await.checkpoint("process/drafting").await });
-    assert!(checkpoint(&there).expect("a checkpoint") > Position(0));
     // A store with another log is left as it is.
     let other = Office::open();
     let target = format!("sled:{}", other.data().join("store").display());
@@ -169,6 +172,50 @@ fn a_backup_is_restored_into_a_database() {
     on(&damaged, &["status"]).exits(5).says(&["was cut short"]);
     std::fs::write(&part, content).expect("it is written");
     on(&damaged, &["restore", backup]).exits(0);
+}
+
+/// Whether the database is marked as one that is being filled.
+fn is_marked(address: &str) -> bool {
+    let marked = "SELECT step FROM bishui.schema_step WHERE step = 2147483647";
+    in_runtime(async {
+        let mut connection = Cluster::shared().connect(database_name(address)).await;
+        // Before it is made there is no such table.
+        sqlx::query(marked).fetch_all(&mut connection).await.is_ok_and(|rows| !rows.is_empty())
+    })
+}
+
+#[test]
+fn a_restore_into_a_database_that_is_killed_is_opened_by_nobody_and_repeated() {
+    let office = Office::published();
+    let (backup, there) = (office.path("backup"), database());
+    let before = shown(&office, &[]);
+    office.run([OsStr::new("backup"), backup.as_os_str()]).exits(0);
+    let restore = || {
+        let mut command = crate::office::program();
+        command.arg("--data").arg(office.path("restored")).args(["--store", &there]).arg("restore").arg(&backup);
+        command
+    };
+    let mut killed = 0;
+    for pauses in 0..6 {
+        let mut child = restore().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+        // A mark that an earlier one has left is seen at once: later from round to round.
+        while !is_marked(&there) && child.try_wait().expect("it can be asked").is_none() {}
+        for _ in 0..pauses * 20 {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        child.kill().expect("it is a child");
+        child.wait().expect("it ends");
+        if !is_marked(&there) {
+            break;
+        }
+        killed += 1;
+        office.run(["status", "--store", &there]).exits(5).says(&["was cut short"]);
+    }
+    assert!(killed > 0, "no kill fell into a restore");
+    if is_marked(&there) {
+        run(&mut restore()).exits(0);
+    }
+    assert_eq!(shown(&office, &["--store", &there]), before);
 }
 
 #[test]

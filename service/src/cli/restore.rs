@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bishui_infra::attachments::Attachments;
 use bishui_infra::backup::{self, BackupError, Loss, Proof, Reader, Restored, Until};
+use bishui_infra::durable;
 use bishui_infra::event_log::postgres::{self, Address};
 use bishui_infra::event_log::{LogError, Position};
 use bishui_infra::transparency::key::SigningKey;
@@ -92,7 +93,7 @@ impl<'a> Restoring<'a> {
         let reader = self.reader()?;
         let parent = store.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         for dir in [parent, &self.cli.data] {
-            std::fs::create_dir_all(dir).map_err(|error| unavailable(dir, error))?;
+            durable::create_dir(dir).map_err(|error| unavailable(dir, error))?;
         }
         let _alone = alone(parent)?;
         remove_leftovers(parent)?;
@@ -112,7 +113,7 @@ impl<'a> Restoring<'a> {
     /// Restores into a database without a log, which is marked until the end.
     async fn fill_database(&mut self, address: &Address) -> Result<(Restored, Replayed), Failure> {
         let reader = self.reader()?;
-        std::fs::create_dir_all(&self.cli.data).map_err(|error| unavailable(&self.cli.data, error))?;
+        durable::create_dir(&self.cli.data).map_err(|error| unavailable(&self.cli.data, error))?;
         let Some(target) = postgres::Unfinished::to_restore(address).await? else {
             let what = format!("{address} holds a log that was used; a backup is restored into an empty database");
             return Err(OfficeError::Input { what }.into());
