@@ -260,11 +260,33 @@ impl Office {
     pub async fn perform(&self, act: &Act, request: &Request) -> Result<Receipt, OfficeError> {
         let idempotency = request.idempotency_key.clone().map(|key| Idempotency { key, request: digest(act) });
         // A repetition is answered from the log even when the act itself would now be refused, or background work fails.
-        if let Some(known) = &idempotency
-            && let Some(appended) = self.log().recall(known).await?
-        {
-            return Ok(self.receipt(appended, None).await);
+        if let Some(receipt) = self.repetition(idempotency.as_ref()).await? {
+            return Ok(receipt);
         }
+        let outcome = self.carry_out(act, request, idempotency.as_ref()).await;
+        let is_recorded = outcome.as_ref().is_ok_and(|receipt| !receipt.events.is_empty() || receipt.duplicate);
+        // Another node may have recorded the same request meanwhile, so that it has nothing to do here or is refused.
+        match self.repetition(idempotency.as_ref().filter(|_| !is_recorded)).await {
+            Ok(Some(receipt)) => Ok(receipt),
+            Ok(None) | Err(_) => outcome,
+        }
+    }
+
+    /// The receipt of a request that is known by its key.
+    async fn repetition(&self, known: Option<&Idempotency>) -> Result<Option<Receipt>, OfficeError> {
+        let Some(known) = known else { return Ok(None) };
+        match self.log().recall(known).await? {
+            Some(appended) => Ok(Some(self.receipt(appended, None).await)),
+            None => Ok(None),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        act: &Act,
+        request: &Request,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Receipt, OfficeError> {
         let followed = self.follow_through().await?;
         let id = (self.ids)();
         for _ in 0..ATTEMPTS_MAX {
@@ -292,7 +314,7 @@ impl Office {
                 actor: request.actor.clone(),
                 causation: None,
                 correlation: Some(id),
-                idempotency: idempotency.clone(),
+                idempotency: idempotency.cloned(),
                 lease: None,
                 writes: decided.draft.into_writes(),
             };

@@ -27,13 +27,13 @@ pub(crate) const FROM: &str = "bishui@liaocheng.example";
 const ALL: [Work; 3] = [Work::Processes, Work::Mail, Work::Deadlines];
 
 /// Keeps a node's leases, as its service does.
-fn keep(office: &Arc<Office>) -> JoinHandle<()> {
+pub(crate) fn keep(office: &Arc<Office>) -> JoinHandle<()> {
     let office = Arc::clone(office);
     tokio::spawn(async move { match office.leases().keep(&**office.log()).await {} })
 }
 
 /// Time until `office` works on everything; the clock moves by tenths of a second.
-async fn takes_over(office: &Office) -> Duration {
+pub(crate) async fn takes_over(office: &Office) -> Duration {
     let since = Instant::now();
     while office.leases().working() != ALL {
         assert!(since.elapsed() < Duration::from_mins(1), "nobody takes over");

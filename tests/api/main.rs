@@ -13,6 +13,7 @@ mod nodes;
 mod projections;
 mod proof;
 mod protocol;
+mod repeated;
 mod roles;
 mod stopped;
 mod town;

@@ -1,7 +1,7 @@
 //! The program ends between a write and its sync, or the sync fails, and the power stays: the next opening finds events
 //! that are in the cache only. It shows them to readers and answers a repetition by them, so it makes them durable first.
 
-use bishui_infra::event_log::EventLog;
+use bishui_infra::event_log::{EventLog, NewEvent};
 use bishui_tests::dice::Dice;
 use bishui_tests::forgetful_disk::{Fault, ForgetfulDisk};
 
@@ -50,4 +50,33 @@ async fn an_opening_that_makes_nothing_durable_is_caught() {
     for no_sync in NO_SYNC {
         assert_eq!(shown_and_left(no_sync, true, 0).await, (2, 1), "{no_sync:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_torn_write_stays_dropped_where_its_dropping_failed() {
+    let mut failed = 0;
+    for at in 1..=24 {
+        let (disk, directory) = (ForgetfulDisk::new(), tempfile::tempdir().unwrap());
+        let log = open(&disk, directory.path()).unwrap();
+        log.append(tiny(1)).await.unwrap();
+        let mut torn = tiny(2);
+        let event = NewEvent { payload: "x".repeat(3_000), ..torn.writes[0].events[0].clone() };
+        torn.writes[0].events = vec![event; 200];
+        disk.arm(Fault::PowerLoss(1));
+        log.append(torn).await.unwrap_err();
+        drop(log);
+        let disk = disk.after_power_loss(&mut Dice::new(1), 99);
+        disk.arm(Fault::Io(at));
+        failed += u32::from(open(&disk, directory.path()).is_err());
+        disk.arm(Fault::None);
+        let log = open(&disk, directory.path()).unwrap();
+        log.append(tiny(3)).await.unwrap();
+        disk.arm(Fault::PowerLoss(1));
+        log.append(tiny(4)).await.unwrap_err();
+        drop(log);
+        let disk = disk.after_power_loss(&mut Dice::new(1), 0);
+        let left = open(&disk, directory.path()).and_then(|log| log.verify());
+        assert_eq!(left.unwrap_or_else(|error| panic!("operation {at}: {error}")).0, 2);
+    }
+    assert!(failed > 4, "only {failed} openings met the error");
 }

@@ -7,6 +7,7 @@ use super::block::whole_blocks;
 use super::location::Location;
 use super::reader::{Reader, UNREADABLE};
 use super::segment;
+use super::tail::Tail;
 use crate::disk::{Disk, DiskFile};
 use crate::event_log::Position;
 
@@ -51,6 +52,35 @@ pub(super) fn drop_remains(reader: &Reader, remains: &Remains) -> io::Result<Pos
         newest = newest.max(kept.newest);
     }
     Ok(newest)
+}
+
+/// Fills again what was dropped behind the journal's end. Where the sync of the zeros failed, they may be in the cache
+/// only, and what they replaced would be back after a loss of power.
+pub(super) fn fill_again(reader: &Reader, tail: &Tail) -> io::Result<()> {
+    let (disk, dropped) = (&**reader.disk(), beside(reader.directory()));
+    let names = match disk.list(&dropped) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        listed => listed?,
+    };
+    for name in names {
+        let Some((number, start)) = place_of(&name).filter(|place| *place >= (tail.segment, tail.offset)) else {
+            continue;
+        };
+        let file = match disk.open(&segment::path(reader.directory(), number)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        let end = u64::from(start) + disk.open(&dropped.join(&name))?.length()?;
+        segment::zero(&*file, u64::from(start), end.min(file.length()?))?;
+        file.sync_data()?;
+    }
+    Ok(())
+}
+
+/// The segment of a copy, and where it began there, by the copy's name.
+fn place_of(name: &str) -> Option<(u32, u32)> {
+    let mut parts = name.split('-');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// Copies what segment `number` of the journal in `directory` has from `start` on.

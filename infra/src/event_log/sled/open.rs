@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::catalogue::{Catalogue, set_aside};
-use super::dropped::{Remains, drop_remains};
+use super::dropped::{Remains, drop_remains, fill_again};
 use super::index::Index;
 use super::reader::{Pass, Reader};
 use super::recovery::{Scan, Segments, check_acknowledged};
@@ -74,6 +74,7 @@ pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Opened, LogError
     if let Some(remains) = &remains {
         drop_rest(&reader, &tail, remains)?;
     }
+    fill_again(&reader, &tail).map_err(|error| unavailable("filling what was dropped".into(), error))?;
     // The end is on the disk now: where it is damaged after a crash, the next opening is to know that it was there.
     note(&catalogue, tail.head);
     let head = watch::Sender::new(tail.head);
