@@ -264,9 +264,12 @@ impl Office {
             return Ok(receipt);
         }
         let outcome = self.carry_out(act, request, idempotency.as_ref()).await;
-        let is_recorded = outcome.as_ref().is_ok_and(|receipt| !receipt.events.is_empty() || receipt.duplicate);
-        // Another node may have recorded the same request meanwhile, so that it has nothing to do here or is refused.
-        match self.repetition(idempotency.as_ref().filter(|_| !is_recorded)).await {
+        // Another node may have recorded the same request meanwhile, so that here it has nothing to do or is refused.
+        let is_settled = match &outcome {
+            Ok(receipt) => receipt.duplicate || !receipt.events.is_empty(),
+            Err(error) => matches!(error, OfficeError::Log(_)),
+        };
+        match self.repetition(idempotency.as_ref().filter(|_| !is_settled)).await {
             Ok(Some(receipt)) => Ok(receipt),
             Ok(None) | Err(_) => outcome,
         }

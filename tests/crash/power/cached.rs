@@ -70,13 +70,15 @@ async fn a_torn_write_stays_dropped_where_its_dropping_failed() {
         failed += u32::from(open(&disk, directory.path()).is_err());
         disk.arm(Fault::None);
         let log = open(&disk, directory.path()).unwrap();
-        log.append(tiny(3)).await.unwrap();
+        for number in 3..6 {
+            log.append(tiny(number)).await.unwrap();
+        }
         disk.arm(Fault::PowerLoss(1));
-        log.append(tiny(4)).await.unwrap_err();
+        log.append(tiny(6)).await.unwrap_err();
         drop(log);
         let disk = disk.after_power_loss(&mut Dice::new(1), 0);
         let left = open(&disk, directory.path()).and_then(|log| log.verify());
-        assert_eq!(left.unwrap_or_else(|error| panic!("operation {at}: {error}")).0, 2);
+        assert_eq!(left.unwrap_or_else(|error| panic!("operation {at}: {error}")).0, 4);
     }
     assert!(failed > 4, "only {failed} openings met the error");
 }
