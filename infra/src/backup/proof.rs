@@ -49,6 +49,14 @@ impl Proof {
         Ok(Some(Self { key, checkpoints }))
     }
 
+    /// That of the signing key in file `key`, whose list is yet to come.
+    ///
+    /// # Errors
+    /// The key cannot be read.
+    pub fn of_key(key: &Path) -> Result<Self, ProofError> {
+        Ok(Self { key: SigningKey::read(key)?.verifier(), checkpoints: vec![] })
+    }
+
     /// Every one in a backup with its file, those of most events first.
     ///
     /// # Errors

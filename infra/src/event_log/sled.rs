@@ -61,6 +61,10 @@ mod writer;
 
 pub use repair::{Repaired, repair, repair_on};
 
+/// Times the lock is asked for before the store counts as in use, and the pause between them.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 /// The open store: what its writer and its readers share.
 struct Store {
     reader: Arc<Reader>,
@@ -290,13 +294,22 @@ fn unavailable(what: String, error: io::Error) -> LogError {
     LogError::Unavailable { what, source: Some(Box::new(error)) }
 }
 
-/// Takes our own lock beside sled's: whether the store is in use must not be guessed from the text of an error.
+/// Takes our own lock beside sled's: whether the store is in use must not be guessed from the text of an error. A program
+/// that is being started by another thread holds what is open here until it runs its own code, so the lock is asked for
+/// a few times.
 fn lock(path: &Path) -> Result<File, LogError> {
     let file = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
     let file = file.map_err(|error| unavailable(format!("creating the lock of {}", path.display()), error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LogError::InUse { path: path.display().to_string() }),
-        Err(TryLockError::Error(error)) => Err(unavailable(format!("locking {}", path.display()), error)),
+    let mut attempt = 1;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => {
+                attempt += 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => return Err(LogError::InUse { path: path.display().to_string() }),
+            Err(TryLockError::Error(error)) => return Err(unavailable(format!("locking {}", path.display()), error)),
+        }
     }
 }

@@ -185,8 +185,11 @@ impl<'a> Restoring<'a> {
 /// the backup that has signed it.
 fn own_proof(dir: &Path, signing_key: Option<&Path>, backup: &Path) -> Result<Option<Proof>, Failure> {
     let key = signing_key.map_or_else(|| dir.join("key"), Path::to_owned);
-    if key.exists() || !backup::proof::list(dir).exists() {
-        return Ok(Proof::of(dir, signing_key).map_err(OfficeError::from)?);
+    match (key.exists(), backup::proof::list(dir).exists()) {
+        (false, false) => return Ok(None),
+        (true, false) => return Ok(Some(Proof::of_key(&key).map_err(OfficeError::from)?)),
+        (true, true) => return Ok(Proof::of(dir, signing_key).map_err(OfficeError::from)?),
+        (false, true) => {}
     }
     let in_backup = Proof::all(backup)?;
     match in_backup.iter().find_map(|(_, proof)| proof.by_this_key(dir).ok()) {
