@@ -83,6 +83,26 @@ pub(crate) struct Change {
     events: Vec<MailEvent>,
 }
 
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recording {
+    /// It is recorded.
+    Done,
+    /// Another writer was first: it is decided again on the newer state.
+    Overtaken,
+    /// It cannot be recorded.
+    Stuck,
+}
+
+/// What came of messages that were due.
+#[derive(Debug, Default)]
+struct Attempted {
+    /// Attempts made.
+    made: usize,
+    /// Messages at which another writer was first.
+    overtaken: Vec<MailId>,
+}
+
 /// Why messages cannot be read back or recorded: they do not hold up the others.
 type Stuck = Vec<OfficeError>;
 
@@ -106,7 +126,9 @@ impl Worker<'_> {
                 return first(stuck);
             }
             for ids in due.chunks(together) {
-                *attempts += self.attempt(from, ids, ends, &mut stuck).await?;
+                let Attempted { made, overtaken } = self.attempt(from, ids, ends, &mut stuck).await?;
+                *attempts += made;
+                tried.retain(|id| !overtaken.contains(id));
             }
             self.office.advance().await?;
         }
@@ -138,15 +160,14 @@ impl Worker<'_> {
         self.record(&[Change { id, version, events }]).await.map(drop)
     }
 
-    /// Attempts these messages: all attempts are recorded, then made, then their ends recorded. Gives the number made;
-    /// what another worker was first at is none of them.
+    /// Attempts these messages: all attempts are recorded, then made, then their ends recorded.
     async fn attempt(
         self,
         from: &str,
         ids: &[MailId],
         ends: &mut Vec<Change>,
         stuck: &mut Stuck,
-    ) -> Result<usize, OfficeError> {
+    ) -> Result<Attempted, OfficeError> {
         let (mut mails, mut begun) = (Vec::new(), Vec::new());
         for id in ids {
             match self.office.records().mail(*id).await {
@@ -162,15 +183,21 @@ impl Worker<'_> {
             }
         }
         let recorded = self.record_each(&begun, stuck).await?;
-        let mut made = 0;
-        for ((mail, Change { id, version, events }), _) in
-            mails.into_iter().zip(begun).zip(recorded).filter(|(_, recorded)| *recorded)
-        {
+        let mut attempted = Attempted::default();
+        for ((mail, Change { id, version, events }), recorded) in mails.into_iter().zip(begun).zip(recorded) {
+            match recorded {
+                Recording::Done => {}
+                Recording::Overtaken => {
+                    attempted.overtaken.push(id);
+                    continue;
+                }
+                Recording::Stuck => continue,
+            }
             if !self.office.leases.still(&**self.office.log(), Work::Mail, self.lease).await? {
                 let Lease { work, term } = self.lease.clone();
                 return Err(LogError::Deposed { work, term }.into());
             }
-            made += 1;
+            attempted.made += 1;
             let outcomes = self.send(from, &mail).await;
             let version = StreamVersion(version.0 + events.len() as u64);
             let Some(trying) = events.iter().fold(Some(mail), Mail::evolve) else { continue };
@@ -183,7 +210,7 @@ impl Worker<'_> {
             }
         }
         self.end(ends, stuck).await?;
-        Ok(made)
+        Ok(attempted)
     }
 
     /// Records how attempts ended. Until the log has answered, that is kept: a mail that a server has taken is not to end
@@ -207,11 +234,11 @@ impl Worker<'_> {
         self.mailer.send(&outgoing, &mail.unsettled()).await
     }
 
-    /// Records changes of several mails in one batch, or else each by itself. Tells which were recorded.
-    async fn record_each(self, changes: &[Change], stuck: &mut Stuck) -> Result<Vec<bool>, OfficeError> {
+    /// Records changes of several mails in one batch, or else each by itself.
+    async fn record_each(self, changes: &[Change], stuck: &mut Stuck) -> Result<Vec<Recording>, OfficeError> {
         if changes.len() > 1 {
             match self.record(changes).await {
-                Ok(true) => return Ok(vec![true; changes.len()]),
+                Ok(true) => return Ok(vec![Recording::Done; changes.len()]),
                 Ok(false) => {}
                 Err(error) if error.lies_in_the_event() => {}
                 Err(error) => return Err(error),
@@ -220,11 +247,13 @@ impl Worker<'_> {
         let mut recorded = Vec::new();
         for change in changes {
             recorded.push(match self.record(std::slice::from_ref(change)).await {
+                Ok(true) => Recording::Done,
+                Ok(false) => Recording::Overtaken,
                 Err(error) if error.lies_in_the_event() => {
                     stuck.push(error);
-                    false
+                    Recording::Stuck
                 }
-                recorded => recorded?,
+                Err(error) => return Err(error),
             });
         }
         Ok(recorded)
