@@ -16,6 +16,7 @@ use bishui_tests::copied_log::CopiedLog;
 use bishui_tests::watched_log::{WatchedLog, Watcher, Write};
 use uuid::Uuid;
 
+use crate::bundle::batch;
 use crate::town::{Proved, claim, play};
 
 #[tokio::test]
@@ -137,15 +138,7 @@ async fn a_service_and_a_command_answer_from_one_list() {
 async fn append(log: &dyn EventLog, number: u128) {
     let event = NewEvent { kind: "test.recorded".into(), schema: 1, payload: "{}".into() };
     let stream = StreamId::new("test", number);
-    let batch = Batch {
-        id: Uuid::from_u128(number),
-        recorded_at: "2020-05-11T01:00:00Z".parse().unwrap(),
-        actor: "test".to_owned(),
-        causation: None,
-        correlation: None,
-        idempotency: None,
-        lease: None,
-        writes: vec![StreamWrite { stream, expected: Expected::Any, events: vec![event] }],
-    };
+    let write = StreamWrite { stream, expected: Expected::Any, events: vec![event] };
+    let batch = Batch { id: Uuid::from_u128(number), ..batch(write) };
     log.append(batch).await.unwrap();
 }

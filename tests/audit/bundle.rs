@@ -103,7 +103,7 @@ async fn a_letter_that_took_several_events_is_there_word_for_word() {
     assert!(rejected.0.starts_with("the document of event "), "{rejected}");
 }
 
-fn batch(write: StreamWrite) -> Batch {
+pub(crate) fn batch(write: StreamWrite) -> Batch {
     Batch {
         id: Uuid::from_u128(8),
         recorded_at: "2020-05-11T01:00:00Z".parse().unwrap(),
