@@ -7,7 +7,7 @@ use bishui_tests::forgetful_disk::ForgetfulDisk;
 
 use crate::faults::large;
 use crate::open;
-use crate::work::{Told, write};
+use crate::work::write;
 
 /// A closed store, its events, and where they are on the disk.
 struct Closed {
@@ -16,13 +16,13 @@ struct Closed {
     events: Vec<Recorded>,
 }
 
-async fn closed(batches: u64) -> (Closed, Told) {
+async fn closed(batches: u64) -> Closed {
     let disk = ForgetfulDisk::new();
     let directory = tempfile::tempdir().unwrap();
     let log = open(&disk, directory.path()).unwrap();
-    let told = write(log.clone(), 3, batches).await;
+    write(log.clone(), 3, batches).await;
     let events = log.read_all(Position(0), usize::MAX).await.unwrap();
-    (Closed { disk, directory, events }, told)
+    Closed { disk, directory, events }
 }
 
 /// What opening and a full check of `disk` say; the events when they find nothing.
@@ -47,7 +47,7 @@ fn assert_not_silent(outcome: Result<Vec<Recorded>, LogError>, closed: &Closed, 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_flipped_byte_is_passed_over() {
-    let (closed, _) = small().await;
+    let closed = small().await;
     let segment = closed.disk.files(".seg").remove(0);
     let mut used = 0;
     closed.disk.damage(&segment, |bytes| used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1);
@@ -61,7 +61,7 @@ async fn no_flipped_byte_is_passed_over() {
 }
 
 /// A store of a few small events.
-async fn small() -> (Closed, Told) {
+async fn small() -> Closed {
     let disk = ForgetfulDisk::new();
     let directory = tempfile::tempdir().unwrap();
     let log = open(&disk, directory.path()).unwrap();
@@ -71,12 +71,12 @@ async fn small() -> (Closed, Told) {
         log.move_checkpoint("a", before, Position(u64::try_from(number).unwrap() + 1)).await.unwrap();
     }
     let events = log.read_all(Position(0), usize::MAX).await.unwrap();
-    (Closed { disk, directory, events }, Told::new())
+    Closed { disk, directory, events }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_torn_off_tail_is_named() {
-    let (closed, _) = closed(6).await;
+    let closed = closed(6).await;
     let segment = closed.disk.files(".seg").remove(0);
     for at in (32..1 << 20).step_by(40_961) {
         let disk = closed.disk.copy();
@@ -91,7 +91,7 @@ async fn a_torn_off_tail_is_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_segment_is_named() {
-    let (closed, _) = closed(40).await;
+    let closed = closed(40).await;
     let segments = closed.disk.files(".seg");
     assert!(segments.len() > 2, "{segments:?}");
     let used = segments.iter().filter(|path| {

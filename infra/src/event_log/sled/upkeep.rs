@@ -1,4 +1,4 @@
-//! Work off the path of the writer: making room, and saving the index.
+//! Work off the path of the writer: making room, saving the index, and noting how far the log has come.
 
 use std::io;
 use std::sync::Arc;
